@@ -1,0 +1,239 @@
+"""Every setting: its name, type, range, unit, default and meaning, one class for each table of the TOML file.
+
+The settings of all parts stand here, in the lowest layer, because every part reads its own section and none
+may import another's.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Positive = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Section(BaseModel):
+    """A table of settings: immutable, and strict about unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+
+class ImageSettings(Section):
+    """Pictures: which frames are taken, what looks at them, and how the frames are joined."""
+
+    encoder: str = Field(
+        "resnet",
+        description="`resnet` (from scratch), `none`, a folder of a Hugging Face vision model, or a hub name",
+    )
+    depths: tuple[Positive, ...] = Field(
+        (2, 2, 2, 2), description="residual blocks per stage of a ResNet from scratch"
+    )
+    widths: tuple[Positive, ...] = Field(
+        (64, 128, 256, 512), description="channels per stage of a ResNet from scratch"
+    )
+    frames: Positive = Field(8, description="segments (frames) per part of a video, O")
+    sampling: Literal["sparse"] = Field(
+        "sparse", description="`sparse`: equal segments, a random frame of each in training, its centre later"
+    )
+    part_seconds: float = Field(
+        300.0, gt=0, description="a video longer than this is cut into parts first (seconds)"
+    )
+    max_parts: Positive = Field(4, description="at most this many parts, P; frames per video <= frames * max_parts")
+    exactness: Literal["exact", "keyframe"] = Field(
+        "exact",
+        description="`exact` decodes the frame asked for; `keyframe` takes the keyframe before it: about 17 "
+        "times cheaper, off by up to one group of pictures (seconds)",
+    )
+    resize: Annotated[int, Field(ge=8, le=2048)] = Field(
+        256, description="the short side of a frame is scaled to this (pixels)"
+    )
+    crop: Annotated[int, Field(ge=8, le=2048)] = Field(
+        224, description="side of the centre square that is kept (pixels); at most `resize`"
+    )
+    join: Literal["mean", "max", "attention"] = Field(
+        "mean", description="how the vectors of the frames become one, in time order"
+    )
+    temporal: Literal["none"] = Field("none", description="time inside the backbone: none")
+    cache_draws: Annotated[int, Field(ge=0, le=64)] = Field(
+        4,
+        description="random draws per segment kept in the feature store for training; 0 trains on the centre "
+        "frames alone",
+    )
+    dropout: Share = Field(0.1, description="dropout on the joined feature while training")
+
+
+class AudioSettings(Section):
+    """Sound: how the waveform is cut, what spectrum is taken, and what listens to it."""
+
+    frontend: Literal["mfcc", "none"] = Field("mfcc", description="spectrum of the sound, or `none`")
+    network: Literal["stats", "cnn"] = Field(
+        "cnn", description="`stats`: statistics over time; `cnn`: a small network over time"
+    )
+    sample_rate: Annotated[int, Field(ge=4000, le=96000)] = Field(16000, description="samples per second (Hz)")
+    frame_ms: Annotated[float, Field(ge=10, le=100)] = Field(25.0, description="frame length (milliseconds)")
+    hop_ms: Annotated[float, Field(ge=1, le=100)] = Field(10.0, description="step between frames (milliseconds)")
+    mels: Annotated[int, Field(ge=4, le=256)] = Field(64, description="triangles of the mel filter bank")
+    coefficients: Annotated[int, Field(ge=2, le=256)] = Field(
+        40, description="cepstral coefficients kept; at most `mels`"
+    )
+    low_hz: Annotated[float, Field(ge=0)] = Field(20.0, description="lower edge of the filter bank (Hz)")
+    high_hz: float | None = Field(None, description="upper edge of the filter bank (Hz); default half the rate")
+    preemphasis: Annotated[float, Field(ge=0, lt=1)] = Field(0.97, description="pre-emphasis coefficient")
+    spectrum: Literal["power", "magnitude"] = Field("power", description="what the filter bank sums")
+    whole_seconds: float = Field(60.0, gt=0, description="sound up to this long is read whole (seconds)")
+    windows: Positive = Field(6, description="windows spread over the track of longer sound")
+    window_seconds: float = Field(10.0, gt=0, description="length of one window (seconds)")
+    channels: Positive = Field(64, description="channels of the network over time")
+    dropout: Share = Field(0.1, description="dropout on the sound feature while training")
+
+
+class TextSettings(Section):
+    """Words of a video: its title, read by a transformer."""
+
+    encoder: str = Field(
+        "bert",
+        description="`bert` (small, from scratch), `none`, a folder of a BERT-family model, or a hub name",
+    )
+    pool: Literal["cls", "mean"] = Field("mean", description="what is taken of the last layer")
+    fields: tuple[Literal["title"], ...] = Field(("title",), description="which texts of a video are read")
+    max_tokens: Annotated[int, Field(ge=4, le=8192)] = Field(64, description="longer titles are cut (tokens)")
+    vocabulary: Annotated[int, Field(ge=100, le=200_000)] = Field(
+        4000, description="WordPiece vocabulary of a `bert` from scratch, at most this many pieces"
+    )
+    layers: Positive = Field(2, description="layers of a `bert` from scratch")
+    width: Positive = Field(128, description="width of a `bert` from scratch")
+    heads: Positive = Field(4, description="attention heads of a `bert` from scratch")
+    dropout: Share = Field(0.1, description="dropout on the title feature while training")
+
+
+class TagSettings(Section):
+    """Words of a tag: the tag tower."""
+
+    encoder: str = Field(
+        "shared",
+        description="`shared` (the title's backbone), `bert` (small, from scratch), a folder, or a hub name",
+    )
+    pool: Literal["cls", "mean"] = Field("mean", description="what is taken of the last layer")
+    max_tokens: Annotated[int, Field(ge=4, le=8192)] = Field(32, description="longer tags are cut (tokens)")
+    hidden: Positive = Field(128, description="width of the residual layer behind the backbone")
+
+
+class FusionSettings(Section):
+    """Several modalities into one vector."""
+
+    kind: Literal["moe"] = Field("moe", description="`moe`: a gate weighs the modalities that are present")
+    width: Positive | None = Field(
+        None, description="width of the shared space, D; default the width of the tag backbone"
+    )
+    hidden: Positive = Field(128, description="width of the residual layer of each expert's head")
+    expert_loss: Annotated[float, Field(ge=0)] = Field(
+        0.5, description="weight of the experts' own losses beside the fused one"
+    )
+    top_k: Positive | None = Field(None, description="only the k experts with the largest weight speak")
+    modality_dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.15, description="probability that a present modality is hidden in training; one always stays"
+    )
+
+
+class DistanceSettings(Section):
+    """How far a tag is from a video."""
+
+    kind: Literal["cosine", "euclidean"] = Field("cosine", description="1 - cosine in [0, 2], or L2 in [0, inf)")
+
+
+class LossSettings(Section):
+    """What training minimises."""
+
+    name: Literal["triplet", "softmax"] = Field(
+        "triplet", description="`triplet`: max(0, d(a,p) - d(a,n) + m); `softmax`: sampled over the library"
+    )
+    margin: Annotated[float, Field(gt=0)] = Field(0.2, description="margin m of the triplet loss (distance)")
+    temperature: Annotated[float, Field(gt=0)] = Field(
+        0.05, description="the softmax sees -distance / temperature"
+    )
+    negatives: Positive = Field(2048, description="library tags drawn per step for the softmax")
+    positives: Positive = Field(4, description="at most this many random positives of a video per epoch")
+
+
+class NegativeSettings(Section):
+    """Which tags are held against a video."""
+
+    rule: Literal["auto", "target-distance", "semi-hard", "random"] = Field(
+        "auto",
+        description="`auto`: target-distance under triplet, random under softmax; docs/method.md has the table",
+    )
+    scope: Literal["library", "batch"] = Field(
+        "library", description="draw from the whole library, or from the tags of the batch"
+    )
+    offset: Annotated[float, Field(gt=0)] = Field(
+        0.05, description="v: a negative lies farther than the positive by more than this (distance)"
+    )
+    ceiling: Literal["margin", "none"] | Annotated[float, Field(gt=0)] = Field(
+        "margin",
+        description="a negative lies at most this much farther than the positive (distance); `margin` is "
+        "loss.margin, `none` the one-sided rule",
+    )
+    refresh: Literal["epoch"] | Positive = Field("epoch", description="a round: an epoch, or this many steps")
+    allow_zero_hinge: bool = Field(
+        False, description="accept an offset at or above the margin, which leaves a triplet loss without gradient"
+    )
+
+
+class TrainSettings(Section):
+    """The training run."""
+
+    backbones: Literal["frozen", "finetune"] = Field(
+        "frozen",
+        description="pretrained backbones: `frozen` (features are stored once), or `finetune` (end to end); "
+        "what starts from scratch is always trained",
+    )
+    epochs: Positive = Field(20, description="passes over the training videos")
+    batch_size: Positive = Field(64, description="videos per step")
+    learning_rate: Annotated[float, Field(gt=0)] = Field(1e-3, description="peak rate of what starts from scratch")
+    backbone_learning_rate: Annotated[float, Field(gt=0)] = Field(
+        2e-5, description="peak rate of pretrained backbones under `finetune`"
+    )
+    weight_decay: Annotated[float, Field(ge=0)] = Field(0.01, description="AdamW's weight decay")
+    warmup: Share = Field(0.05, description="share of the steps over which the rate rises")
+    clip_norm: Annotated[float, Field(gt=0)] = Field(1.0, description="gradients are clipped to this norm")
+    patience: Positive = Field(5, description="epochs without a better validation nDCG@10 before stopping")
+    val_share: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.15, description="share of train carved out by group where the manifest has no validation split"
+    )
+    seed: Annotated[int, Field(ge=0)] = Field(0, description="one seed for every random choice")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="`auto`: a GPU where there is one")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="`auto`: bf16 on a GPU that has it, else fp32"
+    )
+    threads: Annotated[int, Field(ge=0)] = Field(0, description="CPU threads; 0 takes one per core")
+    checkpoint_seconds: Annotated[float, Field(gt=0)] = Field(
+        300.0, description="a checkpoint at every round's end, and inside a round after this long (seconds)"
+    )
+
+
+class MediaSettings(Section):
+    """Caps on files from strangers; a file over one of them is refused with a clear error."""
+
+    max_pixels: Positive = Field(8192 * 4320, description="pixels of one frame")
+    max_streams: Positive = Field(64, description="streams in one file")
+    max_seconds: float = Field(12 * 3600.0, gt=0, description="duration (seconds)")
+    memory_mb: Positive = Field(2048, description="memory of one decoding process (MiB)")
+    deadline_seconds: float = Field(60.0, gt=0, description="wall-clock time for one file (seconds)")
+    workers: Annotated[int, Field(ge=0)] = Field(0, description="decoding processes; 0 takes one per core")
+
+
+class Settings(Section):
+    """All settings of a model and its training."""
+
+    image: ImageSettings = ImageSettings()
+    audio: AudioSettings = AudioSettings()
+    text: TextSettings = TextSettings()
+    tag: TagSettings = TagSettings()
+    fusion: FusionSettings = FusionSettings()
+    distance: DistanceSettings = DistanceSettings()
+    loss: LossSettings = LossSettings()
+    negatives: NegativeSettings = NegativeSettings()
+    train: TrainSettings = TrainSettings()
+    media: MediaSettings = MediaSettings()

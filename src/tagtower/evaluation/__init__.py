@@ -1,0 +1,1 @@
+"""Metrics of ranked tags and the report on them."""

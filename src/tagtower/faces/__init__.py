@@ -1,0 +1,1 @@
+"""Thin faces over the use cases: the command line and the Python class."""

@@ -1,0 +1,1 @@
+"""Nearest vectors: exact search, the oracle of every other."""

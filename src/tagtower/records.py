@@ -1,0 +1,87 @@
+"""Plain values that travel between the parts; they know no files, no tensors and no settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+Modality: TypeAlias = Literal["image", "audio", "text"]
+MODALITIES: tuple[Modality, ...] = ("image", "audio", "text")
+"""Every modality, in the order in which tensors, tables and reports list them."""
+
+Split: TypeAlias = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A tag of the library as its owner wrote it."""
+
+    text: str
+    aliases: tuple[str, ...] = ()
+    description: str | None = None
+    expires: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """A video as someone hands it in: where its media lie and what is written about it.
+
+    `media` is an absolute path or a URI, or None for a video that is known by its title alone.
+    """
+
+    id: str
+    media: str | None = None
+    title: str | None = None
+    description: str | None = None
+    subtitles: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A manifest row: a video, its tags as written, and where it belongs. `line` is 1-based, 0 if unknown."""
+
+    video: Video
+    tags: tuple[str, ...] = ()
+    group: str | None = None
+    split: Split | None = None
+    published: datetime | None = None
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RankedTag:
+    """A tag in a ranked answer.
+
+    `rank` counts from 1. `distance` is the towers' own. `score` is a calibrated probability in [0, 1], or None
+    where the model has no calibration.
+    """
+
+    tag: str
+    rank: int
+    distance: float
+    score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong that did not stop the work: where (file, line, field) and what."""
+
+    where: str
+    what: str
+
+
+@dataclass(slots=True)
+class Problems:
+    """Problems gathered on the way: all are counted, the first `keep` are kept to be shown."""
+
+    keep: int = 50
+    count: int = 0
+    first: list[Problem] = field(default_factory=list)
+
+    def add(self, where: str, what: str) -> None:
+        """Count a problem, and keep it if it is among the first."""
+        self.count += 1
+        if len(self.first) < self.keep:
+            self.first.append(Problem(where, what))

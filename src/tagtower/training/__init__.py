@@ -1,0 +1,1 @@
+"""Manifest to model folder: examples, splits, mining, losses, the training loop."""
