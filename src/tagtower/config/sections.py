@@ -40,7 +40,9 @@ class ImageSettings(Section):
     part_seconds: float = Field(
         300.0, gt=0, description="a video longer than this is cut into parts first (seconds)"
     )
-    max_parts: Positive = Field(4, description="at most this many parts, P; frames per video <= frames * max_parts")
+    max_parts: Positive = Field(
+        4, description="at most this many parts, P; frames per video <= frames * max_parts"
+    )
     exactness: Literal["exact", "keyframe"] = Field(
         "exact",
         description="`exact` decodes the frame asked for; `keyframe` takes the keyframe before it: about 17 "
@@ -71,15 +73,21 @@ class AudioSettings(Section):
     network: Literal["stats", "cnn"] = Field(
         "cnn", description="`stats`: statistics over time; `cnn`: a small network over time"
     )
-    sample_rate: Annotated[int, Field(ge=4000, le=96000)] = Field(16000, description="samples per second (Hz)")
+    sample_rate: Annotated[int, Field(ge=4000, le=96000)] = Field(
+        16000, description="samples per second (Hz)"
+    )
     frame_ms: Annotated[float, Field(ge=10, le=100)] = Field(25.0, description="frame length (milliseconds)")
-    hop_ms: Annotated[float, Field(ge=1, le=100)] = Field(10.0, description="step between frames (milliseconds)")
+    hop_ms: Annotated[float, Field(ge=1, le=100)] = Field(
+        10.0, description="step between frames (milliseconds)"
+    )
     mels: Annotated[int, Field(ge=4, le=256)] = Field(64, description="triangles of the mel filter bank")
     coefficients: Annotated[int, Field(ge=2, le=256)] = Field(
         40, description="cepstral coefficients kept; at most `mels`"
     )
     low_hz: Annotated[float, Field(ge=0)] = Field(20.0, description="lower edge of the filter bank (Hz)")
-    high_hz: float | None = Field(None, description="upper edge of the filter bank (Hz); default half the rate")
+    high_hz: float | None = Field(
+        None, description="upper edge of the filter bank (Hz); default half the rate"
+    )
     preemphasis: Annotated[float, Field(ge=0, lt=1)] = Field(0.97, description="pre-emphasis coefficient")
     spectrum: Literal["power", "magnitude"] = Field("power", description="what the filter bank sums")
     whole_seconds: float = Field(60.0, gt=0, description="sound up to this long is read whole (seconds)")
@@ -140,7 +148,9 @@ class FusionSettings(Section):
 class DistanceSettings(Section):
     """How far a tag is from a video."""
 
-    kind: Literal["cosine", "euclidean"] = Field("cosine", description="1 - cosine in [0, 2], or L2 in [0, inf)")
+    kind: Literal["cosine", "euclidean"] = Field(
+        "cosine", description="1 - cosine in [0, 2], or L2 in [0, inf)"
+    )
 
 
 class LossSettings(Section):
@@ -177,7 +187,8 @@ class NegativeSettings(Section):
     )
     refresh: Literal["epoch"] | Positive = Field("epoch", description="a round: an epoch, or this many steps")
     allow_zero_hinge: bool = Field(
-        False, description="accept an offset at or above the margin, which leaves a triplet loss without gradient"
+        False,
+        description="accept an offset at or above the margin, which leaves a triplet loss without gradient",
     )
 
 
@@ -191,7 +202,9 @@ class TrainSettings(Section):
     )
     epochs: Positive = Field(20, description="passes over the training videos")
     batch_size: Positive = Field(64, description="videos per step")
-    learning_rate: Annotated[float, Field(gt=0)] = Field(1e-3, description="peak rate of what starts from scratch")
+    learning_rate: Annotated[float, Field(gt=0)] = Field(
+        1e-3, description="peak rate of what starts from scratch"
+    )
     backbone_learning_rate: Annotated[float, Field(gt=0)] = Field(
         2e-5, description="peak rate of pretrained backbones under `finetune`"
     )

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tagtower.config import Settings, load_settings, settings_from
+from tagtower.config.presets import PRESETS
+from tagtower.errors import ConfigError
+
+
+def test_later_sources_win(tmp_path: Path) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text('[image]\nframes = 5\n[loss]\nname = "triplet"\n')
+    settings = load_settings("tiny", file, ["image.frames=6", "train.seed=3"])
+    assert settings.image.frames == 6
+    assert settings.loss.name == "triplet"
+    assert settings.train.seed == 3
+    assert settings.image.crop == 64  # the preset's own
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_is_valid_and_survives_a_round_trip(name: str) -> None:
+    settings = load_settings(name)
+    assert settings_from(settings.model_dump(mode="json")) == settings
+
+
+@pytest.mark.parametrize(
+    ("override", "suggestion"),
+    [
+        ("image.frame=4", "image.frames"),
+        ("frames=4", "image.frames"),
+        ("los.margin=1", "loss.margin"),
+        ("train.lerning_rate=1", "train.learning_rate"),
+    ],
+)
+def test_an_unknown_key_names_the_nearest(override: str, suggestion: str) -> None:
+    with pytest.raises(ConfigError, match=suggestion):
+        load_settings(overrides=[override])
+
+
+def test_an_unknown_key_in_a_file_names_the_nearest(tmp_path: Path) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text("[image]\nframez = 5\n")
+    with pytest.raises(ConfigError, match=r"image\.frames"):
+        load_settings(file=file)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["image.crop=300"], "image.resize"),
+        (["image.encoder=none", "audio.frontend=none", "text.encoder=none"], "nothing of a video"),
+        (["audio.coefficients=80"], "audio.mels"),
+        (["audio.high_hz=9000"], "half of audio.sample_rate"),
+        (["audio.hop_ms=40"], "audio.frame_ms"),
+        (["text.width=130"], "text.heads"),
+        (["text.encoder=none"], "nothing to share"),
+        (["tag.encoder=none"], "tags are always text"),
+        (["negatives.ceiling=0.01"], "negatives.offset"),
+        (["image.depths=2,2"], "image.widths"),
+    ],
+)
+def test_contradictions_are_refused_with_both_names(overrides: list[str], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        load_settings(overrides=overrides)
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["image.frames=0", "image.frames=many", "loss.name=hinge", "loss.margin=nan", "fusion.top_k=0"],
+)
+def test_a_bad_value_names_its_setting(override: str) -> None:
+    with pytest.raises(ConfigError, match=override.split("=")[0]):
+        load_settings(overrides=[override])
+
+
+def test_an_override_without_equals_is_refused() -> None:
+    with pytest.raises(ConfigError, match="section.key=value"):
+        load_settings(overrides=["image.frames"])
+
+
+def test_lists_and_null_can_be_set() -> None:
+    settings = load_settings(overrides=["image.depths=1,1", "image.widths=[8, 16]", "audio.high_hz=null"])
+    assert settings.image.depths == (1, 1)
+    assert settings.image.widths == (8, 16)
+    assert settings.audio.high_hz is None
+
+
+@pytest.mark.parametrize(("content", "words"), [("[image", "not TOML"), ("frames = 3", "outside a table")])
+def test_a_malformed_file_is_named(tmp_path: Path, content: str, words: str) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text(content)
+    with pytest.raises(ConfigError, match=words):
+        load_settings(file=file)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.toml"):
+        load_settings(file=tmp_path / "none.toml")
+
+
+def test_settings_cannot_be_changed_in_place() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Settings().image.frames = 3  # type: ignore[misc]
