@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, get_args, get_origin
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -42,8 +42,7 @@ def all_settings() -> tuple[Setting, ...]:
                     default=info.default,
                     range=_range_words(schema["properties"][name]),
                     description=info.description or "",
-                    is_list=get_origin(info.annotation) is tuple
-                    or tuple in map(get_origin, get_args(info.annotation)),
+                    is_list="array" in _types(schema["properties"][name]),
                 )
             )
     return tuple(found)
@@ -69,6 +68,10 @@ def setting(key: str) -> Setting:
         f"There is no setting {key!r}" + (f"; did you mean {near[0]!r}?" if near else "."),
         hint="See: tagtower config show",
     )
+
+
+def _types(schema: dict[str, Any]) -> set[str]:
+    return {one.get("type", "") for one in (schema, *schema.get("anyOf", ()))}
 
 
 def _type_words(schema: dict[str, Any]) -> str:
