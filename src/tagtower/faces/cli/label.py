@@ -1,0 +1,91 @@
+"""`tagtower label`: ranked tags for files, folders and manifests, streamed as they are ready."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tagtower.faces.cli import options
+from tagtower.faces.cli.output import SCHEMA, json_line, list_problems, say, write_json
+from tagtower.faces.cli.progress import TerminalProgress
+from tagtower.records import Problems
+
+SOME_FAILED, NOTHING_DONE = 1, 3
+
+
+def label(
+    model: options.Model,
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="INPUT...", help="Media files, folders (recursively) or manifests.")
+    ],
+    tags: options.Tags,
+    top_k: Annotated[int | None, typer.Option("--top-k", min=1, help="The k nearest tags (default 5).")] = None,
+    max_distance: Annotated[
+        float | None, typer.Option("--max-distance", min=0, help="Every tag at most this far.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every tag of the library, nearest first.")] = False,
+    title: Annotated[str | None, typer.Option("--title", help="The title of the one file that is given.")] = None,
+    titles: Annotated[
+        str, typer.Option("--titles", help="Titles of files without a manifest: none, filename or metadata.")
+    ] = "none",
+    out: Annotated[Path | None, typer.Option("--out", help="Write JSON lines to this file.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where --out stopped; failures are tried again.")] = False,
+    overwrite: options.Overwrite = False,
+    as_json: options.Json = False,
+    device: options.Device = "auto",
+    store: options.Store = None,
+    no_store: options.NoStore = False,
+    strict: options.Strict = False,
+    quiet: options.Quiet = False,
+) -> int:
+    """Tag videos with the nearest tags of the library, which may hold tags that training never saw."""
+    from tagtower.errors import UsageError
+    from tagtower.library.tagfile import read_tag_library
+    from tagtower.usecases.inputs import read_inputs, title_source
+    from tagtower.usecases.label import Labelled, label, remaining
+    from tagtower.usecases.label_file import LabelFile
+    from tagtower.usecases.session import open_session, parse_device
+
+    if every and (top_k is not None or max_distance is not None):
+        raise UsageError("--all excludes --top-k and --max-distance.", hint="Name one of them.")
+    if not every and top_k is None and max_distance is None:
+        top_k = 5
+    problems = Problems()
+    library = read_tag_library(tags, problems)
+    videos = read_inputs(inputs, problems, title=title, titles=title_source(titles), strict=strict)
+    if problems.count and not quiet:
+        say(f"{problems.count} remarks on the inputs:")
+        list_problems(problems)
+    failed: list[Any] = []
+    done = 0
+    with LabelFile.open(out, resume=resume, overwrite=overwrite) as lines, TerminalProgress(quiet=quiet) as progress:
+        todo = remaining(videos, lines.before)
+        done = len(videos) - len(todo)
+        if done and not quiet:
+            progress.tell(f"{done} of {len(videos)} videos were labelled before.")
+        with open_session(model, store=store, bypass_store=no_store, device=parse_device(device)) as session:
+            progress.phase("labelling", len(todo))
+            for one in label(session, todo, library, top_k=top_k, max_distance=max_distance):
+                lines.write(json_line({"schema": SCHEMA, **one.to_json()}))
+                if as_json:
+                    write_json(one.to_json())
+                if isinstance(one, Labelled):
+                    done += 1
+                    if not as_json and out is None:
+                        _show(one)
+                else:
+                    failed.append(one)
+                progress.advance()
+    for one in failed:
+        say(f"tagtower: {one.error}")
+    if failed:
+        say(f"{len(failed)} of {len(videos)} videos could not be labelled.")
+        return SOME_FAILED if done else NOTHING_DONE
+    return 0
+
+
+def _show(one: Any) -> None:
+    shown = ", ".join(f"{tag.tag} ({tag.distance:.2f})" for tag in one.tags)
+    print(f"{one.video.id}: {shown}", flush=True)  # noqa: T201

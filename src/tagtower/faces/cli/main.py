@@ -1,0 +1,103 @@
+"""The command line's frame: its commands, and how failures become messages and exit codes.
+
+Exit codes: 0 all done; 1 some inputs failed, the rest is done; 2 wrong use or configuration; 3 nothing could be
+done; 70 a bug; 130 and 143 interrupted, finished work kept.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from types import FrameType
+
+import click
+import typer
+
+from tagtower.errors import TagTowerError, UsageError
+from tagtower.faces.cli import config, data, demo, embed, evaluate, label, train
+from tagtower.faces.cli.output import say
+
+SOME_FAILED, WRONG_USE, NOTHING_DONE, BUG, INTERRUPTED, TERMINATED = 1, 2, 3, 70, 130, 143
+ISSUES = "the project's issue tracker"
+
+app = typer.Typer(
+    name="tagtower",
+    help="Learns from your videos and tags, and tags every new video from a tag library that changes by the minute.",
+    epilog="Start with: tagtower demo",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("demo")(demo.demo)
+app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.command("label")(label.label)
+app.command("embed")(embed.embed)
+app.add_typer(data.app, name="data")
+app.add_typer(config.app, name="config")
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM arrived: what Ctrl-C does, under another exit code."""
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"tagtower {version('tagtower')}")  # noqa: T201
+        raise typer.Exit
+
+
+@app.callback()
+def frame(
+    version: bool = typer.Option(
+        False, "--version", callback=_show_version, is_eager=True, help="Print the version and stop."
+    ),
+) -> None:
+    """Learns from your videos and tags, and tags every new video from a library that changes by the minute."""
+
+
+def run() -> None:
+    """Run the command line and leave with its exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; every failure is told on stderr."""
+    try:
+        result = app(list(arguments), standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except (click.exceptions.Exit, click.exceptions.Abort) as stop:
+        return getattr(stop, "exit_code", INTERRUPTED)
+    except click.ClickException as error:
+        error.show(file=sys.stderr)
+        return WRONG_USE
+    except UsageError as error:
+        say(f"tagtower: {error}")
+        return WRONG_USE
+    except TagTowerError as error:
+        say(f"tagtower: {error}")
+        return NOTHING_DONE
+    except Terminated:
+        say("tagtower: terminated; what was finished is kept.")
+        return TERMINATED
+    except KeyboardInterrupt:
+        say("tagtower: interrupted; what was finished is kept.")
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of a pipe has gone, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception:
+        traceback.print_exc()
+        say(f"tagtower: this is a bug. Please report it, with the lines above, to {ISSUES}.")
+        return BUG
+
+
+def _terminate(number: int, stack: FrameType | None) -> None:
+    raise Terminated

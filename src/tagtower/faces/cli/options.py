@@ -1,0 +1,23 @@
+"""Options that several commands share, so that they read the same everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Tags = Annotated[
+    Path, typer.Option("--tags", help="The tag library: text with a tag a line, JSON Lines, or CSV.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first bad row instead of counting it.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output where it exists.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+Store = Annotated[
+    Path | None,
+    typer.Option("--store", help="Folder of the feature store; default the user's cache ($TAGTOWER_CACHE)."),
+]
+NoStore = Annotated[bool, typer.Option("--no-store", help="Keep no features; every file is decoded afresh.")]
+Model = Annotated[Path, typer.Argument(help="A model folder that training wrote.")]

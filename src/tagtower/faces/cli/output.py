@@ -1,0 +1,45 @@
+"""What the command line prints: results on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tagtower.records import Problems
+
+SCHEMA = 1
+"""The number in every JSON output; it grows when a field changes its meaning or goes away."""
+
+
+def say(text: str) -> None:
+    """Write a line for a person to stderr."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def write_json(value: dict[str, Any], *, indent: int | None = None) -> None:
+    """Write an object to stdout as one JSON document, flushed so that a reader sees it at once."""
+    sys.stdout.write(json_line({"schema": SCHEMA, **value}, indent=indent))
+    sys.stdout.flush()
+
+
+def json_line(value: dict[str, Any], *, indent: int | None = None) -> str:
+    """Return an object as JSON text that ends in a newline; text stays readable, NaN is refused."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent) + "\n"
+
+
+def print_table(table: Table) -> None:
+    """Print a table on stdout, as wide as the terminal, or unbroken into a pipe."""
+    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    console.print(table)
+
+
+def list_problems(problems: Problems, shown: int = 10) -> None:
+    """List the first problems on stderr, and how many there were."""
+    for problem in problems.first[:shown]:
+        say(f"  {problem.where}: {problem.what}" if problem.where else f"  {problem.what}")
+    if problems.count > shown:
+        say(f"  ... and {problems.count - min(shown, len(problems.first))} more")

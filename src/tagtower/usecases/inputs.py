@@ -1,0 +1,62 @@
+"""What a person points at (files, folders, manifests) as a list of videos."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+from tagtower.errors import UsageError
+from tagtower.records import Problems, Video
+from tagtower.training.manifest import MANIFEST_SUFFIXES, TitleSource, read_manifest
+
+
+def read_inputs(
+    inputs: Sequence[str],
+    problems: Problems,
+    *,
+    title: str | None = None,
+    titles: TitleSource = "none",
+    strict: bool = False,
+) -> list[Video]:
+    """Return the videos of all inputs in order: each is a media file, a folder (read recursively) or a manifest.
+
+    A file that does not exist is still returned: it fails when its turn comes, and the others go on.
+
+    Args:
+        title: the title of the one media file that is given.
+        titles: where files and folders without a manifest take titles from.
+    Raises:
+        UsageError: `title` was given for more than one file.
+        ManifestError: a manifest cannot be read, or has a bad row and `strict` is set.
+    """
+    videos: list[Video] = []
+    files = 0
+    for given in inputs:
+        path = Path(given)
+        if path.is_dir() or path.suffix.lower() in MANIFEST_SUFFIXES:
+            manifest = read_manifest(path, strict=strict, problems=problems, titles=titles)
+            videos += [example.video for example in manifest.examples]
+        else:
+            files += 1
+            name = path.stem.replace("_", " ") if titles == "filename" else None
+            videos.append(Video(id=given, media=str(path.absolute()), title=title or name))
+    if title is not None and (files != 1 or len(videos) != 1):
+        raise UsageError(
+            f"A title was given for {len(videos)} videos.",
+            hint="Name one media file with it, or give titles in a manifest.",
+        )
+    return videos
+
+
+
+def title_source(name: str) -> TitleSource:
+    """Return where titles come from, as typed by a person.
+
+    Raises:
+        UsageError: it is none of the choices.
+    """
+    for known in get_args(TitleSource):
+        if name == known:
+            return known
+    raise UsageError(f"--titles {name}: there is no such source.", hint=f"Choose: {', '.join(get_args(TitleSource))}.")

@@ -1,0 +1,108 @@
+"""Label: the tags of a library that fit each video, streamed as they are ready."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tagtower.errors import MediaError, TagTowerError
+from tagtower.index.exact import ExactIndex
+from tagtower.library.tags import TagLibrary
+from tagtower.pipeline.extract import Failed
+from tagtower.pipeline.vectors import embed_videos
+from tagtower.ranking.select import rank_tags
+from tagtower.records import MODALITIES, Modality, RankedTag, Video
+from tagtower.usecases.session import Session
+
+BATCH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A video with its ranked tags, the gate's weights, and what the answer was made with."""
+
+    video: Video
+    tags: tuple[RankedTag, ...]
+    modalities: dict[Modality, float]
+    model: str
+    library: str
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the answer as `label --json` prints it, less the schema number."""
+        return {
+            **_named(self.video),
+            "model": self.model,
+            "library": self.library,
+            "tags": [
+                {"tag": tag.tag, "rank": tag.rank, "distance": tag.distance, "score": tag.score} for tag in self.tags
+            ],
+            "modalities": {modality: round(self.modalities.get(modality, 0.0), 6) for modality in MODALITIES},
+            "seconds": round(self.seconds, 4),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Unlabelled:
+    """A video that could not be labelled, and why."""
+
+    video: Video
+    error: TagTowerError
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the failure as `label --json` prints it, less the schema number."""
+        kind = self.error.cause if isinstance(self.error, MediaError) else type(self.error).__name__
+        return {**_named(self.video), "error": {"type": kind, "message": self.error.message}}
+
+
+def label(
+    session: Session,
+    videos: Iterable[Video],
+    library: TagLibrary,
+    *,
+    top_k: int | None = None,
+    max_distance: float | None = None,
+) -> Iterator[Labelled | Unlabelled]:
+    """Yield the tags of each video, in order; a video that fails takes its place and the rest goes on.
+
+    The tags of the library are encoded once, and found again on the next call with the same model. `top_k` and
+    `max_distance` limit the answer; without either every tag of the library comes back, nearest first.
+    """
+    tower = session.model.tower
+    index = ExactIndex(session.tags.encode(library.texts), tower.settings.distance.kind)
+    for one in embed_videos(tower, session.extractor.extract(videos), batch_size=BATCH):
+        if isinstance(one, Failed):
+            yield Unlabelled(one.video, one.error)
+            continue
+        distances = index.distances(one.vector[None])[0]
+        yield Labelled(
+            one.video,
+            tuple(rank_tags(distances, library.texts, top_k=top_k, max_distance=max_distance)),
+            one.weights,
+            session.model.vector_fingerprint,
+            library.version,
+            one.seconds,
+        )
+
+
+def remaining(videos: Sequence[Video], done: Iterable[dict[str, Any]]) -> list[Video]:
+    """Return the videos that have no answer among `done`, the parsed lines of an earlier output.
+
+    A line with an error does not count as an answer: its video is tried again.
+    """
+    answered = {(line.get("id"), line.get("video")) for line in done if "tags" in line}
+    return [video for video in videos if (video.id, _shown(video)) not in answered]
+
+
+def _named(video: Video) -> dict[str, Any]:
+    return {"id": video.id, "video": _shown(video), "title": video.title}
+
+
+def _shown(video: Video) -> str | None:
+    """The media as a person knows it: relative to where they stand, if it lies below."""
+    if video.media is None or "://" in video.media:
+        return video.media
+    here = os.getcwd() + os.sep
+    return video.media.removeprefix(here)

@@ -1,0 +1,105 @@
+"""A model at work: the loaded towers with the decoder, the feature store and the tag vectors they share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import torch
+
+from tagtower.errors import UsageError
+from tagtower.features.store import FeatureStore
+from tagtower.media import Decoder
+from tagtower.pipeline.extract import FeatureExtractor
+from tagtower.pipeline.vectors import TagVectors
+from tagtower.towers import LoadedModel, load_model
+
+Device = Literal["auto", "cpu", "cuda"]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A loaded model and what it needs to read videos and tags."""
+
+    model: LoadedModel
+    decoder: Decoder
+    extractor: FeatureExtractor
+    tags: TagVectors
+
+
+@contextmanager
+def open_session(
+    model: Path | LoadedModel, *, store: Path | None = None, bypass_store: bool = False, device: Device = "auto"
+) -> Iterator[Session]:
+    """Open a model folder, or take a loaded model, with decoding processes that live as long as the context.
+
+    Args:
+        model: a model folder or what `load_model` gave.
+        store: folder of the feature store; default the user's cache.
+        bypass_store: keep features in a temporary store that is thrown away.
+        device: where the towers run.
+    Raises:
+        ModelError: the folder holds no whole model.
+        UsageError: a GPU was asked for and there is none.
+    """
+    with ExitStack() as stack:
+        loaded = load_model(model) if isinstance(model, Path) else model
+        loaded.tower.to(pick_device(device)).eval()
+        settings = loaded.tower.settings
+        set_threads(settings.train.threads)
+        features = stack.enter_context(open_store(store, bypass=bypass_store))
+        decoder = stack.enter_context(Decoder(settings.media))
+        yield Session(
+            loaded,
+            decoder,
+            FeatureExtractor(loaded.tower, settings, decoder, features, keep_frames=False),
+            TagVectors(loaded.tower, loaded.vector_fingerprint, features),
+        )
+
+
+@contextmanager
+def open_store(path: Path | None = None, *, bypass: bool = False) -> Iterator[FeatureStore]:
+    """Open the feature store at `path`, the user's own by default, or a temporary one."""
+    if bypass:
+        with FeatureStore.temporary() as store:
+            yield store
+        return
+    store = FeatureStore(path or FeatureStore.default_path())
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def pick_device(wanted: Device) -> torch.device:
+    """Return the device to run on.
+
+    Raises:
+        UsageError: a GPU was asked for and there is none.
+    """
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise UsageError("A GPU was asked for, but PyTorch sees none.", hint="Use the device `auto` or `cpu`.")
+    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def set_threads(wanted: int) -> int:
+    """Set the number of CPU threads of the towers, 0 for one per core, and return it."""
+    threads = wanted or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
+    torch.set_num_threads(threads)
+    return threads
+
+
+def parse_device(name: str) -> Device:
+    """Return a device's name as typed by a person.
+
+    Raises:
+        UsageError: it is none of them.
+    """
+    for known in get_args(Device):
+        if name == known:
+            return known
+    raise UsageError(f"There is no device {name!r}.", hint=f"Devices: {', '.join(get_args(Device))}.")
