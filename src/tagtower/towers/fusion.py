@@ -1,0 +1,78 @@
+"""Several experts into one vector: a gate weighs the modalities that are present, and only those.
+
+Source: Jacobs et al. 1991, "Adaptive Mixtures of Local Experts"; Shazeer et al. 2017, "Outrageously Large Neural
+Networks", section 2.1, for the choice of the best k.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+
+class MixtureOfExperts(nn.Module):
+    """A gate that looks at all experts' vectors and gives each present modality its weight.
+
+    The gate starts even. With one modality fusion is the identity and there is no gate.
+    """
+
+    def __init__(
+        self, modalities: int, width: int, *, top_k: int | None = None, modality_dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.top_k = top_k
+        self.modality_dropout = modality_dropout
+        self.gate: nn.Linear | None = None
+        if modalities > 1:
+            self.gate = nn.Linear(modalities * (width + 1), modalities)
+            nn.init.zeros_(self.gate.weight)
+            nn.init.zeros_(self.gate.bias)
+
+    def forward(
+        self, experts: Float[Tensor, "batch modality dim"], present: Bool[Tensor, "batch modality"]
+    ) -> tuple[Float[Tensor, "batch dim"], Float[Tensor, "batch modality"]]:
+        """Return the weighted sum of the experts, and the weights: zero where absent, summing to one.
+
+        In training some present modalities are hidden at random; one always stays.
+        """
+        if self.training and self.modality_dropout > 0:
+            present = hide_modalities(present, self.modality_dropout)
+        # Zeroed before the gate looks: a missing expert must reach neither the sum nor the weights.
+        experts = experts.masked_fill(~present[:, :, None], 0.0)
+        weights = self._weights(experts, present)
+        return (weights[:, :, None] * experts).sum(1), weights
+
+    def _weights(
+        self, experts: Float[Tensor, "batch modality dim"], present: Bool[Tensor, "batch modality"]
+    ) -> Float[Tensor, "batch modality"]:
+        if self.gate is None:
+            return present.to(experts.dtype)
+        logits = self.gate(torch.cat([experts.flatten(1), present.to(experts.dtype)], dim=1)).float()
+        logits = logits.masked_fill(~present, -torch.inf)
+        weights = logits.softmax(dim=1)
+        if self.top_k is None or self.top_k >= present.shape[1]:
+            return weights
+        best = torch.zeros_like(present).scatter(1, logits.topk(self.top_k, dim=1).indices, True)
+        chosen = logits.masked_fill(~best, -torch.inf).softmax(dim=1)
+        # Straight-through: a lone chosen expert has weight one whatever its logit, so the choice itself would
+        # never learn. The gate takes the gradient of the weights before the choice.
+        return chosen.detach() + (weights - weights.detach())
+
+
+def hide_modalities(
+    present: Bool[Tensor, "batch modality"], probability: float
+) -> Bool[Tensor, "batch modality"]:
+    """Return `present` with each true entry cleared at `probability`; every row keeps at least one.
+
+    Draws from torch's global generator.
+    """
+    draws = torch.rand(present.shape, device=present.device)
+    kept = present & (draws >= probability)
+    survivor = draws.masked_fill(~present, -1.0).argmax(dim=1, keepdim=True)
+    return kept.scatter(1, survivor, True)
+
+
+def gate_entropy(weights: Float[Tensor, "batch modality"]) -> Float[Tensor, "batch"]:
+    """Return the entropy of each video's gate weights in nats: 0 where one expert speaks alone."""
+    return -torch.special.xlogy(weights, weights).sum(1)

@@ -1,0 +1,142 @@
+"""What goes into the towers: one video's features, and batches of videos and of texts, padded and masked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float32, Int64, UInt8
+from torch import Tensor
+
+from tagtower.errors import InputError
+from tagtower.records import MODALITIES, Modality
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VideoFeatures:
+    """One video before the trained part of the model; None where the modality is missing.
+
+    `image` holds vectors where the backbone is frozen, else the frames themselves; `text` likewise holds a
+    vector or token ids.
+    """
+
+    image: Float32[np.ndarray, "frame dim"] | UInt8[np.ndarray, "frame height width 3"] | None = None
+    audio: Float32[np.ndarray, "step coefficient"] | None = None
+    text: Float32[np.ndarray, "dim"] | Int64[np.ndarray, "token"] | None = None
+
+    def has(self, modality: Modality) -> bool:
+        """Whether there is anything of `modality`; an array without entries counts as missing."""
+        values = getattr(self, modality)
+        return values is not None and values.size > 0
+
+    @property
+    def present(self) -> tuple[Modality, ...]:
+        """The modalities there are, in canonical order."""
+        return tuple(modality for modality in MODALITIES if self.has(modality))
+
+
+Batch = TypeVar("Batch", "VideoBatch", "TextBatch")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VideoBatch:
+    """Videos side by side. A tensor is None where no video of the batch has the modality.
+
+    Padding is zero and masked out: `*_mask` is true on what is real. `present` has one column a modality of the
+    model, in its order.
+    """
+
+    image: Float[Tensor, "batch frame dim"] | UInt8[Tensor, "batch frame height width 3"] | None
+    image_mask: Bool[Tensor, "batch frame"] | None
+    audio: Float[Tensor, "batch step coefficient"] | None
+    audio_mask: Bool[Tensor, "batch step"] | None
+    text: Float[Tensor, "batch dim"] | Int64[Tensor, "batch token"] | None
+    text_mask: Bool[Tensor, "batch token"] | None
+    present: Bool[Tensor, "batch modality"]
+
+    def __len__(self) -> int:
+        return len(self.present)
+
+    def to(self, device: torch.device | str) -> VideoBatch:
+        """Return the batch on `device`."""
+        return _moved(self, device)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextBatch:
+    """Texts side by side: vectors of a frozen backbone (no mask), or token ids with their mask."""
+
+    values: Float[Tensor, "text dim"] | Int64[Tensor, "text token"]
+    mask: Bool[Tensor, "text token"] | None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def to(self, device: torch.device | str) -> TextBatch:
+        """Return the batch on `device`."""
+        return _moved(self, device)
+
+
+def collate_videos(videos: Sequence[VideoFeatures], modalities: Sequence[Modality]) -> VideoBatch:
+    """Return `videos` as one batch for a model that reads `modalities`; what it does not read is left out.
+
+    Raises:
+        InputError: there is no video, or one has none of `modalities`.
+    """
+    if not videos:
+        raise InputError("There is no video to encode.")
+    present = torch.tensor([[video.has(modality) for modality in modalities] for video in videos])
+    if not present.any(dim=1).all():
+        row = int((~present.any(dim=1)).nonzero()[0, 0])
+        raise InputError(
+            f"Video {row} of the batch has none of what the model reads ({', '.join(modalities)}).",
+            hint="Leave it out, or give it a title.",
+        )
+    image, image_mask = _padded([video.image for video in videos], "image" in modalities)
+    audio, audio_mask = _padded([video.audio for video in videos], "audio" in modalities)
+    text, text_mask = _texts([video.text for video in videos], "text" in modalities)
+    return VideoBatch(image, image_mask, audio, audio_mask, text, text_mask, present)
+
+
+def collate_texts(texts: Sequence[np.ndarray]) -> TextBatch:
+    """Return texts, each a feature vector or token ids as the tower made them, as one batch.
+
+    Raises:
+        InputError: there is no text.
+    """
+    values, mask = _texts(texts, wanted=True)
+    if values is None:
+        raise InputError("There is no text to encode.")
+    return TextBatch(values, mask)
+
+
+def _texts(texts: Sequence[np.ndarray | None], wanted: bool) -> tuple[Tensor | None, Tensor | None]:
+    """Token ids are padded; vectors all have one width and need no mask."""
+    values, mask = _padded(texts, wanted)
+    return values, None if values is None or values.is_floating_point() else mask
+
+
+def _padded(arrays: Sequence[np.ndarray | None], wanted: bool) -> tuple[Tensor | None, Tensor | None]:
+    """Arrays stacked along a new first axis and padded with zeros along their own first; missing rows are zero."""
+    real = [array for array in arrays if array is not None and array.size]
+    if not wanted or not real:
+        return None, None
+    longest = max(len(array) for array in real)
+    values = np.zeros((len(arrays), longest, *real[0].shape[1:]), real[0].dtype)
+    mask = np.zeros((len(arrays), longest), bool)
+    for row, array in enumerate(arrays):
+        if array is not None and array.size:
+            values[row, : len(array)] = array
+            mask[row, : len(array)] = True
+    return torch.from_numpy(values), torch.from_numpy(mask)
+
+
+def _moved(batch: Batch, device: torch.device | str) -> Batch:
+    moved = {}
+    for field in fields(batch):
+        value = getattr(batch, field.name)
+        moved[field.name] = value if value is None else value.to(device)
+    return type(batch)(**moved)
