@@ -1,0 +1,55 @@
+"""Which rule of negatives goes with which loss, and which settings of the two cannot train."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tagtower.config.sections import Settings
+from tagtower.errors import ConfigError
+
+RULES_OF_LOSS: Mapping[str, tuple[str, ...]] = {
+    "triplet": ("target-distance", "semi-hard", "random"),
+    "softmax": ("random",),
+}
+"""The rules that each loss can train with; the first is what `auto` takes."""
+
+
+def rule_of(settings: Settings) -> str:
+    """The rule that applies: the one that is set, or under `auto` the loss's own."""
+    rule = settings.negatives.rule
+    return RULES_OF_LOSS[settings.loss.name][0] if rule == "auto" else rule
+
+
+def check_negatives(settings: Settings) -> None:
+    """Refuse negatives under which the loss would learn nothing.
+
+    Raises:
+        ConfigError: the loss does not take the rule, the offset leaves no active hinge, or the band is empty.
+    """
+    rule, loss = rule_of(settings), settings.loss.name
+    if rule not in RULES_OF_LOSS[loss]:
+        raise ConfigError(
+            f"negatives.rule={rule} does not go with loss.name={loss}, which weighs many tags at once by their "
+            "distance and has no use for one mined tag.",
+            hint=f"Set negatives.rule to {' or '.join(RULES_OF_LOSS[loss])}, or leave it at auto.",
+        )
+    if rule == "target-distance":
+        _check_band(settings)
+
+
+def _check_band(settings: Settings) -> None:
+    offset, ceiling, margin = settings.negatives.offset, settings.negatives.ceiling, settings.loss.margin
+    if offset >= margin and not settings.negatives.allow_zero_hinge:
+        raise ConfigError(
+            f"negatives.offset={offset:g} is not below loss.margin={margin:g}. Every negative would lie farther "
+            f"than d(a,p) + {offset:g}, so max(0, d(a,p) - d(a,n) + {margin:g}) would be 0 for every one: no "
+            "gradient, and nothing would be learnt.",
+            hint="Lower negatives.offset or raise loss.margin. negatives.allow_zero_hinge=true runs it all the same.",
+        )
+    top = margin if ceiling == "margin" else float("inf") if ceiling == "none" else ceiling
+    if offset >= top:
+        raise ConfigError(
+            f"No tag can lie farther than d(a,p) + {offset:g} (negatives.offset) and nearer than d(a,p) + {top:g} "
+            f"(negatives.ceiling={ceiling}).",
+            hint="Raise negatives.ceiling above negatives.offset, or set it to none.",
+        )

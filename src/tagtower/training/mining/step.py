@@ -1,0 +1,51 @@
+"""The tags of one training step: which have to be encoded, and how the pairs point at them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from tagtower.training.losses.loss import NO_NEGATIVE, Targets
+from tagtower.training.mining.own import OwnTags
+
+
+@dataclass(frozen=True, slots=True)
+class StepTags:
+    """The tags that a step needs, as ascending library indices, and pairs and own tags renumbered to them."""
+
+    tags: Int[Tensor, "tag"]
+    targets: Targets
+    own: OwnTags
+
+
+def step_tags(
+    videos: Int[Tensor, "pair"],
+    positives: Int[Tensor, "pair"],
+    own: OwnTags,
+    *,
+    negatives: Int[Tensor, "pair"] | None = None,
+    pool: Int[Tensor, "drawn"] | None = None,
+) -> StepTags:
+    """Gather the tags of pairs (row of the batch, library index) with their negatives.
+
+    `own` has a row for each video of the batch and is numbered as the library. `negatives` are mined ones, one
+    for each pair, `NO_NEGATIVE` allowed. `pool` are tags to be held against all videos but those they belong to:
+    a sample of the library, or the batch's own positives.
+    """
+    nothing = positives.new_zeros(0)
+    mined = nothing if negatives is None else negatives[negatives != NO_NEGATIVE]
+    tags = torch.unique(torch.cat([positives, mined, nothing if pool is None else pool]))
+    near = own.within(tags)
+    columns = None
+    if negatives is not None:
+        columns = torch.searchsorted(tags, negatives).masked_fill(negatives == NO_NEGATIVE, NO_NEGATIVE)
+    targets = Targets(
+        videos=videos,
+        positives=torch.searchsorted(tags, positives),
+        negatives=columns,
+        allowed=None if pool is None else torch.isin(tags, pool) & ~near.mask(len(tags)),
+    )
+    return StepTags(tags, targets, near)
