@@ -1,0 +1,185 @@
+"""Opens a media file and reads its header: which streams count, what they are, and whether they are within the caps."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.stream import Discard, Disposition, Stream
+from av.video.stream import VideoStream
+
+from tagtower.config.sections import MediaSettings
+from tagtower.errors import MediaError
+from tagtower.media.failures import PYAV_FAILURES, reason
+from tagtower.media.records import MediaInfo
+
+_NOT_SHOWN = Disposition.attached_pic | Disposition.timed_thumbnails
+_CAP_HINT = "Raise `{}` if the file is to be trusted."
+
+
+@dataclass(frozen=True, slots=True)
+class OpenMedia:
+    """An open file: the streams that count, its info, and the moment that seconds are counted from."""
+
+    container: InputContainer
+    pictures: VideoStream | None
+    sound: AudioStream | None
+    info: MediaInfo
+    origin: float
+
+    def select(self, wanted: Stream) -> None:
+        """Let the demuxer pass over all other streams, where it can without reading them."""
+        for stream in self.container.streams:
+            stream.discard = Discard.default if stream.index == wanted.index else Discard.all
+
+    def duration_of(self, stream: Stream) -> float | None:
+        """Length of one stream in seconds, as the header tells it."""
+        if stream.duration and stream.time_base:
+            return float(stream.duration * stream.time_base)
+        return _tagged_seconds(stream.metadata) or self.info.duration
+
+
+@contextmanager
+def open_media(path: Path | str, limits: MediaSettings) -> Iterator[OpenMedia]:
+    """Open a file, check its header against the caps, and close it in the end.
+
+    Raises:
+        MediaError: the file is missing, no file, empty, no media, without streams, or over a cap.
+    """
+    path = str(path)
+    _check_file(path)
+    # The file itself is handed over instead of its name, and no protocol is allowed: a playlist that names other
+    # files or addresses opens none of them.
+    with Path(path).open("rb") as file:
+        options = {"protocol_whitelist": "none", "max_pixels": str(limits.max_pixels)}
+        try:
+            container = av.open(file, "r", options=options, metadata_errors="replace", buffer_size=1 << 18)
+        except MemoryError:
+            raise
+        except PYAV_FAILURES as error:
+            raise MediaError(path, "not-media", f"cannot be opened as media: {reason(error)}") from error
+        with container:
+            yield _describe(path, container, limits)
+
+
+def _check_file(path: str) -> None:
+    try:
+        status = Path(path).stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise MediaError(path, "unreadable", "is no regular file")
+        with Path(path).open("rb") as file:
+            if not file.read(1):
+                raise MediaError(path, "empty", "is empty")
+    except (FileNotFoundError, NotADirectoryError):
+        raise MediaError(path, "missing", "does not exist") from None
+    except (OSError, ValueError) as error:
+        detail = getattr(error, "strerror", None) or str(error)
+        raise MediaError(path, "unreadable", f"cannot be read: {detail}") from error
+
+
+def _describe(path: str, container: InputContainer, limits: MediaSettings) -> OpenMedia:
+    streams = list(container.streams)
+    if len(streams) > limits.max_streams:
+        reason_ = f"has {len(streams)} streams, over the cap of {limits.max_streams}"
+        raise MediaError(path, "too-large", reason_, hint=_CAP_HINT.format("media.max_streams"))
+    pictures = _first([s for s in streams if isinstance(s, VideoStream) and _is_shown(s)])
+    sound = _first([s for s in streams if isinstance(s, AudioStream) and _has_decoder(s)])
+    if pictures is None and sound is None:
+        raise MediaError(path, "no-streams", _why_no_streams(streams))
+    for stream in (pictures, sound):
+        if stream is not None:
+            stream.codec_context.thread_count = 1
+    width, height = (
+        (0, 0) if pictures is None else (pictures.codec_context.width, pictures.codec_context.height)
+    )
+    if width * height > limits.max_pixels:
+        reason_ = f"has frames of {width} x {height} pixels, over the cap of {limits.max_pixels} pixels"
+        raise MediaError(path, "too-large", reason_, hint=_CAP_HINT.format("media.max_pixels"))
+    if pictures is not None:
+        pictures.codec_context.options = {"max_pixels": str(limits.max_pixels)}
+        width, height = shown_size(width, height, pictures.sample_aspect_ratio)
+    duration = None if not container.duration else container.duration / av.time_base
+    check_duration(path, duration, limits)
+    rate = None if pictures is None else pictures.guessed_rate or pictures.average_rate
+    info = MediaInfo(
+        path=path,
+        duration=duration,
+        width=width,
+        height=height,
+        rotation=0,
+        frame_rate=float(rate) if rate else None,
+        video_codec=pictures.codec_context.name if pictures is not None else None,
+        audio_codec=sound.codec_context.name if sound is not None else None,
+        audio_rate=sound.codec_context.sample_rate if sound is not None else None,
+        title=_title(container, streams),
+        has_pictures=pictures is not None,
+        has_sound=sound is not None,
+    )
+    origin = (container.start_time or 0) / av.time_base
+    return OpenMedia(container, pictures, sound, info, origin)
+
+
+def check_duration(path: str, duration: float | None, limits: MediaSettings) -> None:
+    """Refuse a file that is longer than the cap.
+
+    Raises:
+        MediaError: `duration` (seconds) is over `limits.max_seconds`.
+    """
+    if duration is not None and duration > limits.max_seconds:
+        reason_ = f"lasts {duration:.0f} s, over the cap of {limits.max_seconds:.0f} s"
+        raise MediaError(path, "too-large", reason_, hint=_CAP_HINT.format("media.max_seconds"))
+
+
+def shown_size(width: int, height: int, pixel_shape: Fraction | None) -> tuple[int, int]:
+    """Width and height (pixels) of a picture once its pixels are square; shapes beyond 4:1 are taken for damage."""
+    if pixel_shape is None or not Fraction(1, 4) <= pixel_shape <= 4:
+        return width, height
+    return max(1, round(width * pixel_shape)), height
+
+
+def _is_shown(stream: VideoStream) -> bool:
+    if not _has_decoder(stream) or stream.disposition & _NOT_SHOWN:
+        return False
+    return stream.codec_context.width > 0 and stream.codec_context.height > 0
+
+
+def _has_decoder(stream: Any) -> bool:
+    return stream.codec_context is not None
+
+
+def _first(streams: list[Any]) -> Any:
+    """The stream that a player would take: the one marked as default, else the first."""
+    return next((s for s in streams if s.disposition & Disposition.default), streams[0] if streams else None)
+
+
+def _why_no_streams(streams: list[Any]) -> str:
+    if any(s.type in ("video", "audio") and not _has_decoder(s) for s in streams):
+        return "holds pictures or sound in a coding that has no decoder here"
+    return "holds neither pictures nor sound"
+
+
+def _title(container: InputContainer, streams: list[Any]) -> str | None:
+    # Ogg keeps a file's title with its stream; elsewhere a stream's title is only the name of a track.
+    of_streams = [stream.metadata for stream in streams] if container.format.name == "ogg" else []
+    for metadata in (container.metadata, *of_streams):
+        for key, value in metadata.items():
+            if key.lower() == "title" and value.strip():
+                return str(value.strip())
+    return None
+
+
+def _tagged_seconds(metadata: dict[str, str]) -> float | None:
+    """Matroska's per-stream duration, written as hours:minutes:seconds."""
+    try:
+        hours, minutes, seconds = metadata.get("DURATION", "").split(":")
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    except ValueError:
+        return None

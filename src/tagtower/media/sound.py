@@ -1,0 +1,145 @@
+"""Reads sound as a mono waveform: whole, or in windows spread over the track."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from jaxtyping import Float32
+
+from tagtower.media.failures import PYAV_FAILURES
+from tagtower.media.opening import OpenMedia
+from tagtower.media.packets import PacketReader
+from tagtower.media.records import Sound, SoundRequest
+from tagtower.media.sampling import sound_spans
+
+_PREROLL_SECONDS = 0.25
+"""Decoded before a window and thrown away: AAC, MP3 and Opus need their past to give right samples."""
+
+
+class NoSoundError(Exception):
+    """Not one sample of the stream can be decoded."""
+
+
+def read_sound(media: OpenMedia, request: SoundRequest) -> tuple[Sound, tuple[str, ...]]:
+    """The sound that `request` asks for, and warnings about what could not be decoded.
+
+    Raises:
+        NoSoundError: not one sample can be decoded.
+    """
+    assert media.sound is not None
+    media.select(media.sound)
+    reader = _SoundReader(media)
+    spans = [
+        reader.read(*span, request.sample_rate)
+        for span in sound_spans(media.duration_of(media.sound), request)
+    ]
+    heard = [(start, samples) for start, samples in spans if len(samples)]
+    if not heard:
+        raise NoSoundError
+    refused = reader.packets_refused
+    sound = Sound(
+        waveform=np.concatenate([samples for _, samples in heard]),
+        sample_rate=request.sample_rate,
+        starts=tuple(start for start, _ in heard),
+        lengths=tuple(len(samples) for _, samples in heard),
+    )
+    return sound, ((f"{refused} packets of the sound are damaged",) if refused else ())
+
+
+class _SoundReader:
+    """Reads stretches of one sound stream, in ascending order."""
+
+    def __init__(self, media: OpenMedia) -> None:
+        assert media.sound is not None
+        self._stream = media.sound
+        self._packets = PacketReader(media.container, media.sound)
+        self._time_base = float(media.sound.time_base or 1)
+        self._first = self._packets.start * self._time_base
+        self._origin = media.origin
+        self.packets_refused = 0
+
+    def read(self, start: float, length: float, rate: int) -> tuple[float, Float32[np.ndarray, " sample"]]:
+        """Up to `length` seconds from `start` seconds into the stream, and when they begin (after the file's start)."""
+        start += self._first
+        begins: float | None = None  # when the first sample of `chunks` is heard
+        chunks: list[np.ndarray] = []
+        wanted = round(length * rate)
+        skip = 0
+        resampler = _Mono(rate)
+        for time, frame in self._frames_from(start - _PREROLL_SECONDS):
+            if time + frame.samples / frame.sample_rate < start:
+                continue
+            if begins is None:
+                begins = max(start, time)
+                skip = max(0, round((start - time) * rate))
+            chunks.extend(resampler.convert(frame))
+            if sum(map(len, chunks)) >= skip + wanted:
+                break
+        else:
+            chunks.extend(resampler.rest())
+        if begins is None or not chunks:
+            return 0.0, np.zeros(0, np.float32)
+        samples = np.concatenate(chunks)[skip : skip + wanted]
+        return begins - self._origin, np.nan_to_num(samples.clip(-1, 1), copy=False)
+
+    def _frames_from(self, start: float) -> Iterator[tuple[float, AudioFrame]]:
+        """Decoded frames with their times (seconds in the stream's own clock), from at or before `start`."""
+        packet = None
+        if self._packets.seekable:
+            packet = self._packets.land(int(start / self._time_base))
+        codec = self._stream.codec_context
+        codec.flush_buffers()
+        clock = self._first
+        at_end = False
+        while not at_end:
+            packet = packet or self._packets.next()
+            at_end = packet is None
+            for frame in self._decode(codec, packet):
+                if frame.time is not None:
+                    clock = frame.time
+                yield clock, frame
+                clock += frame.samples / frame.sample_rate
+            packet = None
+
+    def _decode(self, codec: Any, packet: Any) -> list[AudioFrame]:
+        try:
+            return [frame for frame in codec.decode(packet) if frame.samples and frame.sample_rate]
+        except MemoryError:
+            raise
+        except PYAV_FAILURES:
+            self.packets_refused += 1
+            return []
+
+
+class _Mono:
+    """Resamples frames to mono at one rate; a stream may change its own format on the way."""
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._resampler: AudioResampler | None = None
+        self._kind: tuple[Any, ...] | None = None
+
+    def convert(self, frame: AudioFrame) -> list[np.ndarray]:
+        """The samples that come out after `frame` has gone in."""
+        chunks: list[np.ndarray] = []
+        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if kind != self._kind:
+            chunks = self.rest()
+            self._kind = kind
+            self._resampler = AudioResampler(format="flt", layout="mono", rate=self._rate)
+        frame.pts = None  # the resampler would fill gaps and cut overlaps of damaged time stamps
+        assert self._resampler is not None
+        return chunks + _samples(self._resampler.resample(frame))
+
+    def rest(self) -> list[np.ndarray]:
+        """The samples still inside."""
+        return [] if self._resampler is None else _samples(self._resampler.resample(None))
+
+
+def _samples(frames: list[av.AudioFrame]) -> list[np.ndarray]:
+    return [frame.to_ndarray().reshape(-1) for frame in frames]
