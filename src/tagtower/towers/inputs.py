@@ -23,9 +23,9 @@ class VideoFeatures:
     vector or token ids.
     """
 
-    image: Float32[np.ndarray, "frame dim"] | UInt8[np.ndarray, "frame height width 3"] | None = None
+    image: Float32[np.ndarray, "frame image_dim"] | UInt8[np.ndarray, "frame height width 3"] | None = None
     audio: Float32[np.ndarray, "step coefficient"] | None = None
-    text: Float32[np.ndarray, "dim"] | Int64[np.ndarray, "token"] | None = None
+    text: Float32[np.ndarray, "text_dim"] | Int64[np.ndarray, "token"] | None = None
 
     def has(self, modality: Modality) -> bool:
         """Whether there is anything of `modality`; an array without entries counts as missing."""
@@ -49,11 +49,11 @@ class VideoBatch:
     model, in its order.
     """
 
-    image: Float[Tensor, "batch frame dim"] | UInt8[Tensor, "batch frame height width 3"] | None
+    image: Float[Tensor, "batch frame image_dim"] | UInt8[Tensor, "batch frame height width 3"] | None
     image_mask: Bool[Tensor, "batch frame"] | None
     audio: Float[Tensor, "batch step coefficient"] | None
     audio_mask: Bool[Tensor, "batch step"] | None
-    text: Float[Tensor, "batch dim"] | Int64[Tensor, "batch token"] | None
+    text: Float[Tensor, "batch text_dim"] | Int64[Tensor, "batch token"] | None
     text_mask: Bool[Tensor, "batch token"] | None
     present: Bool[Tensor, "batch modality"]
 

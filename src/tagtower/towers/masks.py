@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import torch
 from jaxtyping import Bool, Float, Shaped
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 def masked_mean(
@@ -29,11 +30,30 @@ def on_real(
     values: Shaped[Tensor, "batch step ..."],
     mask: Bool[Tensor, "batch step"],
 ) -> Float[Tensor, "batch step dim"]:
-    """Return `function` of the real steps, laid out as one list of rows, and zeros in the padding.
-
-    Whatever takes statistics over its rows (batch normalisation) so sees no padding, and none is computed.
-    """
+    """Return `function` of the real steps, laid out as one list of rows, and zeros in the padding."""
     rows = function(values[mask])
     out = rows.new_zeros((*mask.shape, rows.shape[-1]))
     out[mask] = rows
     return out
+
+
+class MaskedBatchNorm(nn.Module):
+    """Batch normalisation whose statistics are taken over real steps only; padding comes out as zero."""
+
+    def __init__(self, width: int, *, affine: bool = True) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(width, affine=affine)
+
+    def forward(
+        self, values: Float[Tensor, "batch step dim"], mask: Bool[Tensor, "batch step"]
+    ) -> Float[Tensor, "batch step dim"]:
+        """Return the normalised steps."""
+        return on_real(self._normalised, values, mask)
+
+    def _normalised(self, rows: Float[Tensor, "row dim"]) -> Float[Tensor, "row dim"]:
+        norm = self.norm
+        if self.training and len(rows) == 1:  # a lone step has no variance to be divided by
+            return F.batch_norm(
+                rows, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps
+            )
+        return norm(rows)  # type: ignore[no-any-return]

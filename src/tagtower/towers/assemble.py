@@ -1,0 +1,42 @@
+"""Encoders around backbones: the one place that knows which settings freeze what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tagtower.config import Settings
+from tagtower.towers.audio import AudioEncoder
+from tagtower.towers.backbones import TextBackbone, VisionBackbone
+from tagtower.towers.image import ImageEncoder
+from tagtower.towers.text import TextEncoder
+from tagtower.towers.two_tower import TwoTower
+
+FROM_SCRATCH = frozenset({"resnet", "bert"})
+
+
+@dataclass(frozen=True, slots=True)
+class Backbones:
+    """The networks that a model stands on; `tag` is `text` itself where the two are shared."""
+
+    image: VisionBackbone | None
+    text: TextBackbone | None
+    tag: TextBackbone
+
+
+def assemble(settings: Settings, backbones: Backbones) -> TwoTower:
+    """Return the model that `settings` describe over `backbones`; what is not pretrained is always trained."""
+    tag_source = settings.text.encoder if settings.tag.encoder == "shared" else settings.tag.encoder
+    image = text = audio = None
+    if backbones.image is not None:
+        image = ImageEncoder(backbones.image, settings.image, **_kind(settings, settings.image.encoder))
+    if settings.audio.frontend != "none":
+        audio = AudioEncoder(settings.audio)
+    if backbones.text is not None:
+        text = TextEncoder(backbones.text, settings.text, **_kind(settings, settings.text.encoder))
+    tag = TextEncoder(backbones.tag, settings.tag, **_kind(settings, tag_source))
+    return TwoTower(settings, image=image, audio=audio, text=text, tag=tag)
+
+
+def _kind(settings: Settings, encoder: str) -> dict[str, bool]:
+    pretrained = encoder not in FROM_SCRATCH
+    return {"pretrained": pretrained, "frozen": pretrained and settings.train.backbones == "frozen"}

@@ -1,0 +1,212 @@
+"""The networks under the encoders: pretrained ones as Hugging Face has them, and small ones from scratch.
+
+Knows how to make and rebuild a backbone and how to call it; does not know titles, tags or frames of a video.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor, nn
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    BertConfig,
+    BertModel,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    ResNetConfig,
+    ResNetModel,
+)
+from transformers.utils import logging
+
+from tagtower.config import ImageSettings, TextSettings
+from tagtower.errors import ConfigError, ModelError
+from tagtower.towers.masks import masked_mean
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+SMALL_CROP = 96
+"""Up to this many pixels a ResNet from scratch gets a stem that keeps small pictures sharp."""
+
+
+class VisionBackbone(nn.Module):
+    """A vision network with the normalisation that its pixels want; one vector a picture."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, model: nn.Module, mean: Sequence[float], std: Sequence[float], crop: int) -> None:
+        super().__init__()
+        # Convolutions on CPU run nearly twice as fast in this layout.
+        self.model = _without_pooler(model).to(memory_format=torch.channels_last)
+        self.register_buffer("mean", torch.tensor(mean))
+        self.register_buffer("std", torch.tensor(std))
+        self.width = self._probed_width(crop)
+
+    def forward(self, pixels: Float[Tensor, "picture 3 height width"]) -> Float[Tensor, "picture dim"]:
+        """Return one vector a normalised picture: what the network pools, else its [CLS], else the mean."""
+        out = self.model(pixels.contiguous(memory_format=torch.channels_last))
+        pooled: Tensor | None = getattr(out, "pooler_output", None)
+        if pooled is not None:
+            return pooled.flatten(1)
+        last: Tensor = out.last_hidden_state
+        return last[:, 0] if last.ndim == 3 else last.mean(dim=(2, 3))
+
+    @torch.inference_mode()
+    def _probed_width(self, crop: int) -> int:
+        """Only a run tells: configurations name the width of what they pool in a dozen ways."""
+        training = self.model.training
+        self.model.eval()
+        try:
+            width = self(torch.zeros(1, 3, crop, crop)).shape[1]
+        except (ValueError, RuntimeError) as error:
+            raise ConfigError(
+                f"The image backbone does not take pictures of image.crop = {crop} pixels: {error}",
+                hint="Set image.crop to the size that it was trained on.",
+            ) from None
+        self.model.train(training)
+        return int(width)
+
+
+class TextBackbone(nn.Module):
+    """A BERT-family encoder with its tokenizer; the last layer is pooled as the caller asks."""
+
+    def __init__(self, model: nn.Module, tokenizer: PreTrainedTokenizerBase) -> None:
+        super().__init__()
+        self.model = _without_pooler(model)
+        self.tokenizer = tokenizer
+        self.width = int(model.config.hidden_size)
+
+    def forward(
+        self, ids: Int64[Tensor, "text token"], mask: Bool[Tensor, "text token"], pool: Literal["cls", "mean"]
+    ) -> Float[Tensor, "text dim"]:
+        """Return one vector a text: that of [CLS], or the mean over its tokens."""
+        last: Tensor = self.model(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+        return last[:, 0] if pool == "cls" else masked_mean(last, mask)
+
+
+def pretrained_vision(folder: Path, crop: int) -> VisionBackbone:
+    """Return the vision model of a Hugging Face folder, with the normalisation of its preprocessor."""
+    model = _pretrained(folder)
+    mean, std = _normalisation(folder / "preprocessor_config.json")
+    return VisionBackbone(getattr(model, "vision_model", model), mean, std, crop)
+
+
+def pretrained_text(folder: Path, tokenizer: PreTrainedTokenizerBase) -> TextBackbone:
+    """Return the text encoder of a Hugging Face folder."""
+    return TextBackbone(_pretrained(folder), tokenizer)
+
+
+def scratch_vision(settings: ImageSettings) -> VisionBackbone:
+    """Return a ResNet of basic blocks with random weights.
+
+    Source: He et al. 2016, "Deep Residual Learning for Image Recognition", section 3.
+    """
+    model = ResNetModel(
+        ResNetConfig(
+            embedding_size=settings.widths[0],
+            hidden_sizes=list(settings.widths),
+            depths=list(settings.depths),
+            layer_type="basic",
+        )
+    )
+    if settings.crop <= SMALL_CROP:
+        stem = model.embedder.embedder
+        stem.convolution = nn.Conv2d(3, settings.widths[0], kernel_size=3, stride=2, padding=1, bias=False)
+        nn.init.kaiming_normal_(stem.convolution.weight, mode="fan_out", nonlinearity="relu")
+    return VisionBackbone(model, IMAGENET_MEAN, IMAGENET_STD, settings.crop)
+
+
+def scratch_text(settings: TextSettings, tokenizer: PreTrainedTokenizerBase, max_tokens: int) -> TextBackbone:
+    """Return a small BERT with random weights for texts of up to `max_tokens` tokens.
+
+    Source: Devlin et al. 2019, "BERT", section 3.
+    """
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=settings.width,
+        num_hidden_layers=settings.layers,
+        num_attention_heads=settings.heads,
+        intermediate_size=4 * settings.width,
+        max_position_embeddings=max_tokens,
+        hidden_dropout_prob=settings.dropout,
+        attention_probs_dropout_prob=settings.dropout,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return TextBackbone(BertModel(config, add_pooling_layer=False), tokenizer)
+
+
+def blank_vision(config_folder: Path, crop: int) -> VisionBackbone:
+    """Return the network that `config_folder` describes, to be filled with stored weights."""
+    return VisionBackbone(_blank(config_folder), IMAGENET_MEAN, IMAGENET_STD, crop)
+
+
+def blank_text(config_folder: Path, tokenizer: PreTrainedTokenizerBase) -> TextBackbone:
+    """Return the network that `config_folder` describes, to be filled with stored weights."""
+    return TextBackbone(_blank(config_folder), tokenizer)
+
+
+def _pretrained(folder: Path) -> PreTrainedModel:
+    try:
+        with _quiet():
+            model, info = AutoModel.from_pretrained(
+                folder,
+                local_files_only=True,
+                use_safetensors=True,
+                dtype=torch.float32,
+                output_loading_info=True,
+            )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelError(f"{folder}: cannot be loaded as a Hugging Face model: {error}") from None
+    # transformers fills what is missing with random numbers and only warns.
+    missing = sorted(name for name in info["missing_keys"] if not name.startswith("pooler."))
+    if missing:
+        raise ModelError(
+            f"{folder}: the weights lack {len(missing)} tensors, {missing[0]} the first.",
+            hint="The file is incomplete, or belongs to another architecture than config.json names.",
+        )
+    return model
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers from printing bars and reports: what of them matters is raised as an error."""
+    level = logging.get_verbosity()
+    bars = logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _without_pooler(model: nn.Module) -> nn.Module:
+    """A dense layer behind [CLS], as BERT and ViT have it, serves their pretraining and often lacks its weights."""
+    pooler = getattr(model, "pooler", None)
+    if pooler is not None and any(True for _ in pooler.parameters()):
+        model.pooler = None
+    return model
+
+
+def _blank(config_folder: Path) -> PreTrainedModel:
+    return AutoModel.from_config(AutoConfig.from_pretrained(config_folder, local_files_only=True))
+
+
+def _normalisation(file: Path) -> tuple[Sequence[float], Sequence[float]]:
+    """Mean and standard deviation of the pixels, in [0, 1]; ImageNet's where the folder does not say."""
+    if not file.is_file():
+        return IMAGENET_MEAN, IMAGENET_STD
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    if found.get("do_normalize") is False:
+        return (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+    return found.get("image_mean", IMAGENET_MEAN), found.get("image_std", IMAGENET_STD)

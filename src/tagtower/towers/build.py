@@ -1,0 +1,80 @@
+"""From settings and the texts of a training set to a model whose training can begin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from tagtower.config import Settings
+from tagtower.features.text import load_tokenizer, train_wordpiece
+from tagtower.towers.assemble import Backbones, assemble
+from tagtower.towers.backbones import (
+    TextBackbone,
+    VisionBackbone,
+    pretrained_text,
+    pretrained_vision,
+    scratch_text,
+    scratch_vision,
+)
+from tagtower.towers.hub import pretrained_folder
+from tagtower.towers.two_tower import TwoTower
+
+
+def build_two_tower(settings: Settings, titles: Sequence[str], tags: Sequence[str]) -> TwoTower:
+    """Return a model with pretrained backbones where the settings name any, the rest random by `train.seed`.
+
+    `titles` and `tags` are what a `bert` from scratch learns its WordPiece vocabulary from; no backbone that is
+    pretrained looks at them.
+
+    Raises:
+        ConfigError: a setting names no model, or one that does not fit.
+        OfflineError: a setting names a hub model and the hub cannot be reached.
+        ModelError: a pretrained folder cannot be read.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(settings.train.seed)
+        text = _title_backbone(settings, titles, tags)
+        backbones = Backbones(
+            image=_image_backbone(settings), text=text, tag=_tag_backbone(settings, text, titles, tags)
+        )
+        return assemble(settings, backbones)
+
+
+def _image_backbone(settings: Settings) -> VisionBackbone | None:
+    image = settings.image
+    if image.encoder == "none":
+        return None
+    if image.encoder == "resnet":
+        return scratch_vision(image)
+    return pretrained_vision(pretrained_folder(image.encoder, "image.encoder"), image.crop)
+
+
+def _title_backbone(settings: Settings, titles: Sequence[str], tags: Sequence[str]) -> TextBackbone | None:
+    text = settings.text
+    if text.encoder == "none":
+        return None
+    if text.encoder == "bert":
+        # Titles and tags are written in one language: a word of either should be whole in both towers.
+        tokenizer = train_wordpiece([*titles, *tags], text.vocabulary)
+        longest = max(text.max_tokens, settings.tag.max_tokens)
+        return scratch_text(text, tokenizer, longest)
+    return _pretrained_text(text.encoder, "text.encoder")
+
+
+def _tag_backbone(
+    settings: Settings, title: TextBackbone | None, titles: Sequence[str], tags: Sequence[str]
+) -> TextBackbone:
+    tag = settings.tag
+    if tag.encoder == "shared":
+        assert title is not None, "check_settings refuses `shared` without a title encoder"
+        return title
+    if tag.encoder == "bert":
+        tokenizer = train_wordpiece([*titles, *tags], settings.text.vocabulary)
+        return scratch_text(settings.text, tokenizer, tag.max_tokens)
+    return _pretrained_text(tag.encoder, "tag.encoder")
+
+
+def _pretrained_text(name: str, setting: str) -> TextBackbone:
+    folder = pretrained_folder(name, setting)
+    return pretrained_text(folder, load_tokenizer(str(folder)))

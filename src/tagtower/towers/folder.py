@@ -1,0 +1,208 @@
+"""The model folder: everything a model needs to give the same answers again, and nothing that is pickled.
+
+config.json          format, settings, hash of every other file that an answer depends on
+model.safetensors    all weights, backbones included
+training_tags.json   the tags that occurred in training
+metrics.json         what training measured
+README.md            the model card
+image/ text/ tag/    configuration of a pretrained backbone; tokenizer of a text backbone
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_model as load_weights
+from safetensors.torch import save_model as save_weights
+
+from tagtower.config import Settings, settings_from
+from tagtower.errors import ConfigError, ModelError
+from tagtower.features.text import load_tokenizer
+from tagtower.storage.atomic import atomic_folder, write_json, write_text
+from tagtower.storage.hashing import hash_file, hash_json
+from tagtower.towers.assemble import FROM_SCRATCH, Backbones, assemble
+from tagtower.towers.backbones import (
+    TextBackbone,
+    VisionBackbone,
+    blank_text,
+    blank_vision,
+    scratch_text,
+    scratch_vision,
+)
+from tagtower.towers.two_tower import TwoTower
+
+FORMAT = 1
+WEIGHTS = "model.safetensors"
+
+VECTOR_SECTIONS = {"image", "audio", "text", "tag", "fusion", "distance"}
+TRAINING_ONLY = {
+    "image": {"cache_draws", "dropout"},
+    "audio": {"dropout"},
+    "text": {"dropout"},
+    "fusion": {"expert_loss", "modality_dropout"},
+}
+"""Settings of those sections that leave a finished model's vectors alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model out of its folder. Vectors may be compared only under one `vector_fingerprint`."""
+
+    tower: TwoTower
+    training_tags: tuple[str, ...]
+    metrics: dict[str, Any]
+    vector_fingerprint: str
+    folder: Path
+
+
+def save_model(
+    folder: str | Path, tower: TwoTower, training_tags: Sequence[str], metrics: Mapping[str, Any], card: str
+) -> None:
+    """Write `tower` as a model folder, whole or not at all; a folder that stands there is replaced.
+
+    Raises:
+        StorageError: the disk is full or read-only.
+    """
+    with atomic_folder(folder) as partial:
+        save_weights(tower, str(partial / WEIGHTS))
+        write_json(partial / "training_tags.json", list(training_tags))
+        for part in ("image", "text", "tag"):
+            _save_backbone(partial / part, tower, part)
+        config: dict[str, Any] = {
+            "format": FORMAT,
+            "tagtower": version("tagtower"),
+            "settings": tower.settings.model_dump(mode="json"),
+            "files": {
+                str(file.relative_to(partial)): hash_file(file)
+                for file in sorted(partial.rglob("*"))
+                if file.is_file()
+            },
+        }
+        # Neither the measurements nor the card, which people edit, bear on an answer.
+        write_json(partial / "metrics.json", dict(metrics))
+        write_text(partial / "README.md", card)
+        write_json(partial / "config.json", {**config, "sha256": hash_json(config)})
+
+
+def load_model(folder: str | Path, device: torch.device | str = "cpu") -> LoadedModel:
+    """Return the model of a folder, ready to answer (not to train) on `device`.
+
+    Raises:
+        ModelError: there is no whole model, it was altered, or another version of TagTower wrote it.
+    """
+    folder = Path(folder)
+    config = _checked_config(folder)
+    try:
+        settings = settings_from(config["settings"])
+    except ConfigError as error:
+        raise ModelError(f"{folder}: its settings are not those of this version: {error.message}") from None
+    with torch.random.fork_rng():  # the random weights that are about to be replaced disturb no one
+        tower = assemble(settings, _blank_backbones(settings, folder))
+    try:
+        load_weights(tower, str(folder / WEIGHTS))
+    except RuntimeError as error:
+        raise ModelError(f"{folder}: its weights do not fit the network of this version: {error}") from None
+    return LoadedModel(
+        tower=tower.to(device).eval(),
+        training_tags=tuple(_read_json(folder / "training_tags.json")),
+        metrics=_read_json(folder / "metrics.json"),
+        vector_fingerprint=_vector_fingerprint(settings, config["files"]),
+        folder=folder,
+    )
+
+
+def _save_backbone(folder: Path, tower: TwoTower, part: str) -> None:
+    encoder = getattr(tower, part)
+    if encoder is None or (part == "tag" and tower.settings.tag.encoder == "shared"):
+        return
+    backbone = encoder.backbone
+    if encoder.pretrained:
+        backbone.model.config.save_pretrained(folder)
+    if isinstance(backbone, TextBackbone):
+        backbone.tokenizer.save_pretrained(folder)
+
+
+def _blank_backbones(settings: Settings, folder: Path) -> Backbones:
+    text = None
+    if settings.text.encoder != "none":
+        longest = max(settings.text.max_tokens, settings.tag.max_tokens)
+        text = _blank_text(settings, settings.text.encoder, folder / "text", longest)
+    if settings.tag.encoder == "shared":
+        assert text is not None, "check_settings refuses `shared` without a title encoder"
+        tag = text
+    else:
+        tag = _blank_text(settings, settings.tag.encoder, folder / "tag", settings.tag.max_tokens)
+    return Backbones(_blank_image(settings, folder / "image"), text, tag)
+
+
+def _blank_image(settings: Settings, folder: Path) -> VisionBackbone | None:
+    if settings.image.encoder == "none":
+        return None
+    if settings.image.encoder in FROM_SCRATCH:
+        return scratch_vision(settings.image)
+    return blank_vision(folder, settings.image.crop)
+
+
+def _blank_text(settings: Settings, encoder: str, folder: Path, max_tokens: int) -> TextBackbone:
+    tokenizer = load_tokenizer(str(folder))
+    if encoder in FROM_SCRATCH:
+        return scratch_text(settings.text, tokenizer, max_tokens)
+    return blank_text(folder, tokenizer)
+
+
+def _checked_config(folder: Path) -> dict[str, Any]:
+    """The configuration of a folder whose every file is as it was written."""
+    again = "Copy the whole folder again from where it was made, or train it anew."
+    if not folder.is_dir():
+        raise ModelError(f"{folder}: there is no such model folder.", hint="Make one with `tagtower train`.")
+    if not (folder / "config.json").is_file():
+        raise ModelError(
+            f"{folder}: has no config.json, so it is no model folder, or one written half.", hint=again
+        )
+    config = _read_json(folder / "config.json")
+    if not isinstance(config, dict) or "format" not in config or "tagtower" not in config:
+        raise ModelError(
+            f"{folder}: its config.json is not one of TagTower's.",
+            hint="A Hugging Face model is no TagTower model: name it as image.encoder or text.encoder and train.",
+        )
+    if config["format"] != FORMAT:
+        raise ModelError(
+            f"{folder}: is of format {config['format']}, written by TagTower {config['tagtower']}; this version "
+            f"reads format {FORMAT}.",
+            hint="Use the version that wrote it, or train it anew.",
+        )
+    if config.pop("sha256", None) != hash_json(config):
+        raise ModelError(f"{folder}: its config.json was altered after it was written.", hint=again)
+    for name, digest in config["files"].items():
+        file = folder / name
+        if not file.is_file():
+            raise ModelError(f"{folder}: {name} is missing.", hint=again)
+        if hash_file(file) != digest:
+            raise ModelError(
+                f"{folder}: {name} is not what was written: it is damaged or altered.", hint=again
+            )
+    return config
+
+
+def _read_json(file: Path) -> Any:
+    try:
+        return json.loads(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"{file}: cannot be read: {error}.", hint="Copy the model folder again from where it was made."
+        ) from None
+
+
+def _vector_fingerprint(settings: Settings, files: Mapping[str, str]) -> str:
+    """A hash of all that a vector depends on; where a pretrained backbone once came from is no part of it."""
+    kept = settings.model_dump(mode="json", include=VECTOR_SECTIONS, exclude=TRAINING_ONLY)
+    for section in kept.values():
+        section.pop("encoder", None)
+    weights = {name: digest for name, digest in files.items() if name != "training_tags.json"}
+    return hash_json({"settings": kept, "files": weights})

@@ -1,0 +1,76 @@
+"""Frames of a video into one vector: a vision backbone for each frame, then a join in time order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float32, UInt8
+from torch import Tensor, nn
+
+from tagtower.config import ImageSettings
+from tagtower.features.pixels import normalize
+from tagtower.towers.backbones import VisionBackbone
+from tagtower.towers.joins import JOINS
+from tagtower.towers.masks import MaskedBatchNorm, on_real
+from tagtower.towers.weights import weights_hash
+
+INPUT_SETTINGS = {"frames", "sampling", "part_seconds", "max_parts", "exactness", "resize", "crop"}
+"""The settings that decide which pixels the backbone sees."""
+
+FRAMES_AT_ONCE = 32
+
+
+class ImageEncoder(nn.Module):
+    """The image expert before its head. A frozen backbone runs once a video, in `features`."""
+
+    def __init__(
+        self, backbone: VisionBackbone, settings: ImageSettings, *, pretrained: bool, frozen: bool
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone.requires_grad_(not frozen)
+        self.pretrained = pretrained
+        self.frozen = frozen
+        self.width = backbone.width
+        self.join = JOINS[settings.join](backbone.width)
+        # Pooled activations are positive and of very different sizes; centred and scaled they train far better.
+        self.norm = MaskedBatchNorm(backbone.width, affine=False)
+        self._inputs = settings.model_dump(mode="json", include=INPUT_SETTINGS)
+
+    def train(self, mode: bool = True) -> ImageEncoder:
+        """Switch training on or off; a frozen backbone stays off."""
+        super().train(mode)
+        self.backbone.train(mode and not self.frozen)
+        return self
+
+    def forward(
+        self,
+        frames: Float[Tensor, "batch frame dim"] | UInt8[Tensor, "batch frame height width 3"],
+        mask: Bool[Tensor, "batch frame"],
+    ) -> Float[Tensor, "batch dim"]:
+        """Return one vector a video from what `features` gave for its frames."""
+        if not frames.is_floating_point():
+            frames = on_real(lambda rows: self.backbone(self._pixels(rows)), frames, mask)
+        return self.join(self.norm(frames, mask), mask)  # type: ignore[no-any-return]
+
+    def _pixels(self, frames: UInt8[Tensor, "frame height width 3"]) -> Float[Tensor, "frame 3 height width"]:
+        return normalize(frames, self.backbone.mean, self.backbone.std)
+
+    @torch.inference_mode()
+    def features(
+        self, frames: UInt8[np.ndarray, "frame height width 3"]
+    ) -> Float32[np.ndarray, "frame dim"] | UInt8[np.ndarray, "frame height width 3"]:
+        """Return a vector a frame where the backbone is frozen, else the frames unchanged."""
+        if not self.frozen:
+            return frames
+        device = self.backbone.mean.device
+        vectors = [
+            self.backbone(self._pixels(torch.from_numpy(part).to(device))).float().cpu()
+            for part in np.array_split(frames, -(-len(frames) // FRAMES_AT_ONCE))
+        ]
+        return torch.cat(vectors).numpy()
+
+    def spec(self) -> dict[str, Any]:
+        """Return all that `features` depends on: the sampling, and the backbone where it is frozen."""
+        return {**self._inputs, "backbone": weights_hash(self.backbone) if self.frozen else None}
