@@ -1,0 +1,15 @@
+"""Manifests: JSON Lines, CSV, Parquet, a folder of media or of yt-dlp downloads, all read into examples."""
+
+from __future__ import annotations
+
+from tagtower.training.manifest.folder import MEDIA_SUFFIXES, TitleSource, title_from_name
+from tagtower.training.manifest.read import MANIFEST_SUFFIXES, Manifest, read_manifest
+
+__all__ = [
+    "MANIFEST_SUFFIXES",
+    "MEDIA_SUFFIXES",
+    "Manifest",
+    "TitleSource",
+    "read_manifest",
+    "title_from_name",
+]

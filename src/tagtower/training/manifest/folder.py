@@ -1,0 +1,180 @@
+"""A folder of media, or of yt-dlp downloads, as a manifest: which files count, and where their titles come from."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from tagtower.records import Example, Video
+from tagtower.storage.rows import BadRows, FieldError, text_fault
+from tagtower.training.manifest.ytdlp import INFO_SUFFIX, read_info
+
+TitleSource: TypeAlias = Literal["none", "filename", "metadata"]
+
+VIDEO_SUFFIXES = frozenset(
+    [
+        ".264",
+        ".265",
+        ".3g2",
+        ".3gp",
+        ".asf",
+        ".avi",
+        ".divx",
+        ".dv",
+        ".f4v",
+        ".flv",
+        ".gif",
+        ".h264",
+        ".h265",
+        ".hevc",
+        ".ivf",
+        ".m2t",
+        ".m2ts",
+        ".m2v",
+        ".m4v",
+        ".mkv",
+        ".mov",
+        ".mp4",
+        ".mpe",
+        ".mpeg",
+        ".mpg",
+        ".mts",
+        ".mxf",
+        ".nut",
+        ".obu",
+        ".ogm",
+        ".ogv",
+        ".rm",
+        ".rmvb",
+        ".ts",
+        ".vob",
+        ".webm",
+        ".wmv",
+        ".y4m",
+    ]
+)
+SOUND_SUFFIXES = frozenset(
+    [
+        ".aac",
+        ".ac3",
+        ".aif",
+        ".aifc",
+        ".aiff",
+        ".amr",
+        ".ape",
+        ".au",
+        ".caf",
+        ".eac3",
+        ".flac",
+        ".m4a",
+        ".m4b",
+        ".mka",
+        ".mp2",
+        ".mp3",
+        ".oga",
+        ".ogg",
+        ".opus",
+        ".wav",
+        ".wave",
+        ".weba",
+        ".wma",
+        ".wv",
+    ]
+)
+MEDIA_SUFFIXES = VIDEO_SUFFIXES | SOUND_SUFFIXES
+
+
+def folder_examples(bad: BadRows, titles: TitleSource) -> Iterator[Example]:
+    """Yield an example for each media file below `bad.path`, folder by folder and by name; hidden ones are passed over.
+
+    A file with yt-dlp's `NAME.info.json` beside it takes id, title, description, tags, group and time from there,
+    and such a file without media is known by its title; all other ids are empty. Files that are no media are
+    counted by suffix, in one problem. Links to folders are not followed.
+
+    Args:
+        titles: where the title of a file without `info.json` comes from.
+    """
+    others: Counter[str] = Counter()
+    for parent, names in _walk(bad):
+        media = {name for name in names if Path(name).suffix.lower() in MEDIA_SUFFIXES}
+        downloads = {_info_name(name) for name in media} & set(names)
+        for name in names:
+            path = Path(parent, name)
+            if name in media:
+                yield from _media_example(bad, path, titles, downloads)
+            elif name.endswith(INFO_SUFFIX):
+                if name not in downloads:
+                    yield from _described(bad, path, media=None)
+            else:
+                others[path.suffix.lower() or "no suffix"] += 1
+    if others:
+        kinds = ", ".join(f"{suffix} {count}" for suffix, count in others.most_common(8))
+        bad.problems.add(
+            str(bad.path), f"files that are no media are passed over: {others.total()} ({kinds})"
+        )
+
+
+def title_from_name(path: Path) -> str | None:
+    """Return a file's name as a title: without suffix, underscores and dots as blanks; None where nothing is left."""
+    return " ".join(re.sub(r"[_.]+", " ", path.stem).split()) or None
+
+
+def _walk(bad: BadRows) -> Iterator[tuple[str, list[str]]]:
+    """Yield each folder with the sorted names of its files that are not hidden; a folder that cannot be read is bad."""
+
+    def unreadable(fault: OSError) -> None:
+        bad.problems.add(str(fault.filename), f"the folder cannot be read: {fault.strerror}")
+
+    for parent, folders, files in os.walk(bad.path, onerror=unreadable):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield parent, sorted(name for name in files if not name.startswith("."))
+
+
+def _info_name(media_name: str) -> str:
+    return Path(media_name).stem + INFO_SUFFIX
+
+
+def _media_example(bad: BadRows, path: Path, titles: TitleSource, downloads: set[str]) -> Iterator[Example]:
+    if text_fault(path.name) is not None:
+        bad.add(0, f"the name of {path.name!r} is no UTF-8; rename the file")
+    elif _info_name(path.name) in downloads:
+        yield from _described(bad, path.with_name(_info_name(path.name)), media=path)
+    else:
+        yield Example(Video("", str(path.absolute()), _title(path, titles)))
+
+
+def _described(bad: BadRows, info: Path, media: Path | None) -> Iterator[Example]:
+    """Yield what `info` says; nothing for a playlist. Media whose `info` is bad still count, without its words."""
+    location = None if media is None else str(media.absolute())
+    try:
+        found = read_info(info, location)
+    except FieldError as fault:
+        bad.add(0, f"{info.relative_to(bad.path)}: {fault}")
+        found = None if location is None else Example(Video("", location))
+    if found is not None:
+        yield found
+
+
+def _title(path: Path, titles: TitleSource) -> str | None:
+    if titles == "filename":
+        return title_from_name(path)
+    if titles == "metadata":
+        return _title_in_metadata(path)
+    return None
+
+
+def _title_in_metadata(path: Path) -> str | None:
+    """The title that the file's own header gives; a file that cannot be opened fails when its turn comes."""
+    from tagtower.config import MediaSettings
+    from tagtower.errors import MediaError
+    from tagtower.media import probe
+
+    try:
+        title = probe(str(path), MediaSettings()).title
+    except MediaError:
+        return None
+    return title.strip() or None if title else None
