@@ -52,7 +52,7 @@ def gate_entropy(gates: GateWeights) -> Float[np.ndarray, "video"]:
 def summarize_gates(gates: GateWeights) -> tuple[GateSummary, ...]:
     """Return one summary a modality, in the order of `gates.modalities`."""
     entropy = gate_entropy(gates)
-    largest = gates.weights.max(axis=1, initial=0.0)
+    largest = np.where(gates.present, gates.weights, 0.0).max(axis=1, initial=0.0)
     return tuple(
         _summarize(modality, gates.weights[own, column], largest[own], entropy[own])
         for column, modality in enumerate(gates.modalities)

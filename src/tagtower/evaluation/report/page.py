@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from jinja2.runtime import Undefined
 
 from tagtower.evaluation.bootstrap import BootstrapInterval, bootstrap_interval
 from tagtower.evaluation.gates import gate_entropy, summarize_gates
@@ -80,9 +79,19 @@ def _groups(data: ReportData) -> tuple[Group, ...]:
     everything = data.seen_tags + data.unseen_tags
     result = data.result
     return (
-        Group("all", "All tags", "Every tag of the library competes, every true tag counts.", everything, result.all),
         Group(
-            "seen", "Seen tags", "Only tags that occurred in training, among themselves.", data.seen_tags, result.seen
+            "all",
+            "All tags",
+            "Every tag of the library competes, every true tag counts.",
+            everything,
+            result.all,
+        ),
+        Group(
+            "seen",
+            "Seen tags",
+            "Only tags that occurred in training, among themselves.",
+            data.seen_tags,
+            result.seen,
         ),
         Group(
             "unseen",
@@ -121,16 +130,20 @@ def _training_plots(data: ReportData) -> tuple[plots.Plot, ...]:
     validated = [point for point in data.training if point.validation_ndcg is not None]
     best = max(validated, key=lambda point: point.validation_ndcg or 0.0).epoch if validated else None
     series = (
-        ("loss", "Training loss", [(point.epoch, point.loss) for point in data.training]),
-        ("ndcg", "Validation nDCG@10", [(point.epoch, point.validation_ndcg) for point in data.training]),
-        ("hinges", "Active hinges", [(point.epoch, point.active_hinges) for point in data.training]),
+        ("loss", "Training loss", ".3g", [point.loss for point in data.training]),
+        ("ndcg", "Validation nDCG@10", ".3f", [point.validation_ndcg for point in data.training]),
+        ("hinges", "Active hinges", ".0%", [point.active_hinges for point in data.training]),
     )
     drawn = []
-    for name, heading, points in series:
-        known = [(epoch, value) for epoch, value in points if value is not None and math.isfinite(value)]
+    for name, heading, number, values in series:
+        known = [
+            (point.epoch, value)
+            for point, value in zip(data.training, values, strict=True)
+            if value is not None and math.isfinite(value)
+        ]
         if known:
-            epochs, values = zip(*known, strict=True)
-            drawn.append(plots.curve(name, heading, epochs, values, best=best))
+            epochs, heights = zip(*known, strict=True)
+            drawn.append(plots.curve(name, heading, epochs, heights, best=best, number=number))
     return tuple(drawn)
 
 
@@ -174,7 +187,7 @@ def _environment() -> Environment:
 
 
 def _readable(value: Any) -> Any:
-    plain = isinstance(value, str) and not hasattr(value, "__html__") and not isinstance(value, Undefined)
+    plain = isinstance(value, str) and not hasattr(value, "__html__")
     return UNREADABLE.sub("\N{REPLACEMENT CHARACTER}", value) if plain else value
 
 

@@ -33,13 +33,22 @@ class Plot:
     svg: str
 
 
-def curve(name: str, heading: str, epochs: Sequence[int], values: Sequence[float], *, best: int | None) -> Plot:
-    """Draw a value over the epochs, and mark the epoch that was kept."""
+def curve(
+    name: str,
+    heading: str,
+    epochs: Sequence[int],
+    values: Sequence[float],
+    *,
+    best: int | None,
+    number: str = ".3g",
+) -> Plot:
+    """Draw a value over the epochs, and mark the epoch that was kept; `number` is the format of the values."""
     figure, axes = _canvas()
     axes.plot(epochs, values, color=THEME["mark"], linewidth=2, solid_capstyle="round")
     if len(epochs) == 1:
         axes.plot(epochs, values, "o", color=THEME["mark"], markersize=6)
-    described = f"{heading}: {values[0]:.3g} at epoch {epochs[0]}, {values[-1]:.3g} at epoch {epochs[-1]}"
+    first, last = (f"{format(values[at], number)} at epoch {epochs[at]}" for at in (0, -1))
+    described = f"{heading}: {first}, {last}"
     top, bottom = max(values), min(0.0, *values)
     axes.set_ylim(bottom, (top - bottom) * 1.15 + bottom or 1.0)
     if best is not None and best in epochs:
@@ -48,7 +57,7 @@ def curve(name: str, heading: str, epochs: Sequence[int], values: Sequence[float
         axes.plot([best], [at], "o", color=THEME["mark"], markeredgecolor=THEME["paper"], markersize=9)
         right = best > (epochs[0] + epochs[-1]) / 2
         axes.annotate(
-            f"{at:.3g}",
+            format(at, number),
             (best, at),
             xytext=(-9 if right else 9, 9),
             textcoords="offset points",
@@ -56,10 +65,12 @@ def curve(name: str, heading: str, epochs: Sequence[int], values: Sequence[float
             color=THEME["ink"],
             fontweight="bold",
         )
-        described += f", {at:.3g} at epoch {best}, which was kept"
+        described += f", {format(at, number)} at epoch {best}, which was kept"
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
     axes.yaxis.set_major_locator(MaxNLocator(4))
+    if number.endswith("%"):
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     return Plot(name, heading, described + ".", _svg(figure, name))
 
 
@@ -93,7 +104,9 @@ def histogram(
         )
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     spelled = ", ".join(f"{count} from {edge:.1f}" for count, edge in zip(counts, edges[:-1], strict=True))
-    return Plot(name, heading, f"{heading}. Videos by {label}: {spelled}; median {median:.2f}.", _svg(figure, name))
+    return Plot(
+        name, heading, f"{heading}. Videos by {label}: {spelled}; median {median:.2f}.", _svg(figure, name)
+    )
 
 
 def spreads(name: str, heading: str, summaries: Sequence[GateSummary]) -> Plot:
@@ -121,7 +134,7 @@ def spreads(name: str, heading: str, summaries: Sequence[GateSummary]) -> Plot:
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.grid(visible=False, axis="y")
     axes.grid(axis="x", color=THEME["line"], linewidth=1)
-    axes.set_xlabel("weight in the video's vector")
+    axes.set_xlabel("weight in the video’s vector")
     means = ", ".join(
         f"{summary.modality} {summary.mean_weight:.0%}"
         for summary in summaries
@@ -131,7 +144,9 @@ def spreads(name: str, heading: str, summaries: Sequence[GateSummary]) -> Plot:
 
 
 def _canvas() -> tuple[Figure, Axes]:
-    with mpl.rc_context({"font.size": 11, "axes.labelsize": 11, "xtick.labelsize": 11, "ytick.labelsize": 11}):
+    with mpl.rc_context(
+        {"font.size": 11, "axes.labelsize": 11, "xtick.labelsize": 11, "ytick.labelsize": 11}
+    ):
         figure = Figure(figsize=(WIDTH / 72, HEIGHT / 72), layout="constrained", facecolor="none")
         axes = figure.add_subplot(facecolor="none")
     for side, spine in axes.spines.items():

@@ -49,7 +49,8 @@ def video_card(
         ndcg=ndcg,
         thumbnail=thumbnail,
         proposed=tuple(
-            ProposedTag(texts[tag], float(distances[tag]), bool(relevant[tag]), bool(seen[tag])) for tag in first
+            ProposedTag(texts[tag], float(distances[tag]), bool(relevant[tag]), bool(seen[tag]))
+            for tag in first
         ),
         missed=tuple(
             MissedTag(texts[tag], int(rank), bool(seen[tag]))
