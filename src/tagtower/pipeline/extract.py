@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 
@@ -48,10 +48,14 @@ class MediaDecoder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Extracted:
-    """A video's features, one entry for each draw that was asked for, and what was odd about its file."""
+    """A video's features, one entry for each draw that was asked for, and what was odd about its file.
+
+    `keys` names what the store has of each entry, by modality.
+    """
 
     video: Video
     features: tuple[VideoFeatures, ...]
+    keys: tuple[dict[str, FeatureKey], ...]
     seconds: float
     warnings: tuple[str, ...] = ()
 
@@ -64,14 +68,18 @@ class Failed:
     error: TagTowerError
 
 
-@dataclass(frozen=True, slots=True)
-class _Media:
-    """What came of one file: frames by draw and sound, each as features or absent."""
+Part: TypeAlias = tuple[Literal["image", "audio"], int]
+"""A modality and a draw; sound has but one, `CENTRE`."""
 
-    image: tuple[np.ndarray, ...]
-    audio: np.ndarray
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What a worker thread found for one file: the parts wanted, those in the store, and the media of the rest."""
+
+    keys: dict[Part, FeatureKey]
+    stored: dict[FeatureKey, np.ndarray]
+    media: DecodedMedia | None
     seconds: float
-    warnings: tuple[str, ...]
 
 
 class FeatureExtractor:
@@ -110,11 +118,12 @@ class FeatureExtractor:
         with ThreadPoolExecutor(self._decoder.workers, thread_name_prefix="decode") as pool:
             while chunk := list(islice(source, TITLES_AHEAD)):
                 titles = self._titles(chunk)
-                waiting: deque[tuple[Video, np.ndarray | None, Future[_Decoded] | None]] = deque()
+                waiting: deque[tuple[Video, np.ndarray | None, Future[_Looked] | None]] = deque()
                 try:
                     for video, title in zip(chunk, titles, strict=True):
-                        wanted = self._reads_media and video.media is not None
-                        future = pool.submit(self._look, video, tuple(draws)) if wanted else None
+                        future = None
+                        if video.media is not None and self._reads_media:
+                            future = pool.submit(self._look, video.media, draws)
                         waiting.append((video, title, future))
                         if len(waiting) > ahead:
                             yield self._finish(*waiting.popleft(), draws)
@@ -129,89 +138,95 @@ class FeatureExtractor:
     def _reads_media(self) -> bool:
         return "image" in self._specs or "audio" in self._specs
 
-    def _look(self, video: Video, draws: tuple[int, ...]) -> _Decoded:
+    def _look(self, media: str, draws: Sequence[int]) -> _Looked:
         """In a worker thread: what the store has of a file, and what decoding adds."""
         start = time.perf_counter()
-        assert video.media is not None
-        content = self._store.content_hash(video.media)
-        keys = [FeatureKey(content, self._specs["image"], draw) for draw in draws] if "image" in self._specs else []
-        if "audio" in self._specs:
-            keys.append(FeatureKey(content, self._specs["audio"], CENTRE))
-        stored = self._store.get_many(keys)
-        missing = [key for key in keys if key not in stored]
-        decoded = None
-        if missing:
-            decoded = self._decoder.decode(video.media, self._request(missing))
-        return _Decoded(keys, stored, missing, decoded, time.perf_counter() - start)
+        content = self._store.content_hash(media)
+        parts: list[Part] = [("image", draw) for draw in draws] + [("audio", CENTRE)]
+        keys = {
+            part: FeatureKey(content, self._specs[part[0]], part[1])
+            for part in parts
+            if part[0] in self._specs
+        }
+        stored = self._store.get_many(list(keys.values()))
+        missing = [part for part, key in keys.items() if key not in stored]
+        decoded = self._decoder.decode(media, self._request(missing)) if missing else None
+        return _Looked(keys, stored, decoded, time.perf_counter() - start)
 
-    def _request(self, missing: Sequence[FeatureKey]) -> DecodeRequest:
+    def _request(self, missing: Sequence[Part]) -> DecodeRequest:
         image, audio = self._settings.image, self._settings.audio
-        draws = tuple(key.draw for key in missing if key.spec == self._specs.get("image"))
-        frames = None
-        if draws:
-            frames = FrameRequest(
-                frames=image.frames,
-                part_seconds=image.part_seconds,
-                max_parts=image.max_parts,
-                exactness=image.exactness,
-                resize=image.resize,
-                crop=image.crop,
-                draws=tuple(None if draw == CENTRE else draw for draw in draws),
-                seed=DRAW_SEED,
-            )
-        sound = None
-        if any(key.spec == self._specs.get("audio") for key in missing):
-            sound = SoundRequest(
-                sample_rate=audio.sample_rate,
-                whole_seconds=audio.whole_seconds,
-                windows=audio.windows,
-                window_seconds=audio.window_seconds,
-            )
-        return DecodeRequest(frames=frames, sound=sound)
+        draws = tuple(None if draw == CENTRE else draw for modality, draw in missing if modality == "image")
+        frames = FrameRequest(
+            frames=image.frames,
+            part_seconds=image.part_seconds,
+            max_parts=image.max_parts,
+            exactness=image.exactness,
+            resize=image.resize,
+            crop=image.crop,
+            draws=draws,
+            seed=DRAW_SEED,
+        )
+        sound = SoundRequest(
+            sample_rate=audio.sample_rate,
+            whole_seconds=audio.whole_seconds,
+            windows=audio.windows,
+            window_seconds=audio.window_seconds,
+        )
+        return DecodeRequest(frames if draws else None, sound if ("audio", CENTRE) in missing else None)
 
     def _finish(
-        self, video: Video, title: np.ndarray | None, future: Future[_Decoded] | None, draws: Sequence[int]
+        self, video: Video, title: np.ndarray | None, future: Future[_Looked] | None, draws: Sequence[int]
     ) -> Extracted | Failed:
         """In the consumer's thread, which alone runs the backbones: complete one video."""
+        start = time.perf_counter()
+        looked = _Looked({}, {}, None, 0.0)
         try:
-            media = self._complete(future.result(), draws) if future is not None else None
+            if future is not None:
+                looked = future.result()
+                start = time.perf_counter()
+            values = self._complete(looked)
         except TagTowerError as error:
             return Failed(video, error)
         features = tuple(
-            VideoFeatures(
-                image=_present(media.image[k]) if media and media.image else None,
-                audio=_present(media.audio) if media else None,
-                text=title,
-            )
-            for k in range(len(draws))
+            VideoFeatures(image=values.get(("image", draw)), audio=values.get(("audio", CENTRE)), text=title)
+            for draw in draws
         )
-        if features[0].image is None and features[0].audio is None and title is None:
+        if not features[0].present:
             return Failed(video, self._nothing_usable(video))
-        return Extracted(video, features, media.seconds if media else 0.0, media.warnings if media else ())
+        return Extracted(
+            video,
+            features,
+            tuple(
+                {
+                    part[0]: looked.keys[part]
+                    for part in (("image", draw), ("audio", CENTRE))
+                    if part in values
+                }
+                for draw in draws
+            ),
+            looked.seconds + time.perf_counter() - start,
+            looked.media.warnings if looked.media is not None else (),
+        )
 
-    def _complete(self, looked: _Decoded, draws: Sequence[int]) -> _Media:
-        start = time.perf_counter()
-        values = dict(looked.stored)
-        fresh: dict[FeatureKey, np.ndarray] = {}
-        warnings: tuple[str, ...] = ()
+    def _complete(self, looked: _Looked) -> dict[Part, np.ndarray]:
+        """Return the features of the parts that the file has, and store those that are new."""
+        values = {part: looked.stored[key] for part, key in looked.keys.items() if key in looked.stored}
         if looked.media is not None:
-            warnings = looked.media.warnings
-            samples = iter(looked.media.frames)
-            for key in looked.missing:
-                if key.spec == self._specs.get("image"):
-                    sample = next(samples, None)
-                    values[key] = ABSENT if sample is None else self._tower.frame_features(sample.frames)
-                    if self._keep_image:
-                        fresh[key] = values[key]
-                else:
-                    sound = looked.media.sound
-                    values[key] = ABSENT if sound is None else self._tower.sound_features(sound.waveform)
-                    fresh[key] = values[key]
-        if fresh:
-            self._store.put_many(fresh)
-        image = tuple(values[key] for key in looked.keys if key.spec == self._specs.get("image"))
-        audio = next((values[key] for key in looked.keys if key.spec == self._specs.get("audio")), ABSENT)
-        return _Media(image, audio, looked.seconds + time.perf_counter() - start, warnings)
+            fresh = {part: ABSENT for part in looked.keys if part not in values}
+            pictures = (part for part in fresh if part[0] == "image")
+            for part, sample in zip(pictures, looked.media.frames, strict=False):  # no samples: no pictures
+                fresh[part] = self._tower.frame_features(sample.frames)
+            if ("audio", CENTRE) in fresh and looked.media.sound is not None:
+                fresh["audio", CENTRE] = self._tower.sound_features(looked.media.sound.waveform)
+            self._store.put_many(
+                {
+                    looked.keys[part]: value
+                    for part, value in fresh.items()
+                    if self._keep_image or part[0] == "audio"
+                }
+            )
+            values |= fresh
+        return {part: value for part, value in values.items() if value.size}
 
     def _titles(self, videos: Sequence[Video]) -> list[np.ndarray | None]:
         """The title feature of each video; None where the model reads no titles or there is none."""
@@ -239,18 +254,3 @@ class FeatureExtractor:
             f"{name}: has none of what this model reads ({needs}).",
             hint="Give it a title, or use a model that reads what the file holds.",
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Decoded:
-    """What a worker thread found for one file: stored features, the missing keys, and the media for those."""
-
-    keys: list[FeatureKey]
-    stored: dict[FeatureKey, np.ndarray]
-    missing: list[FeatureKey]
-    media: DecodedMedia | None
-    seconds: float
-
-
-def _present(array: np.ndarray) -> np.ndarray | None:
-    return array if array.size else None

@@ -14,7 +14,7 @@ from tagtower.features.store import CENTRE, FeatureKey, FeatureStore
 from tagtower.pipeline.extract import Extracted, Failed
 from tagtower.records import MODALITIES, Modality, Video
 from tagtower.storage.hashing import hash_text
-from tagtower.towers import TwoTower, VideoFeatures, collate_texts, collate_videos
+from tagtower.towers import TwoTower, collate_texts, collate_videos
 
 TAG_BATCH = 256
 
@@ -61,7 +61,7 @@ def _mask(one: Extracted | Failed, tower: TwoTower, keep: Collection[Modality]) 
         one.features[0],
         **{modality: None for modality in MODALITIES if modality not in keep},
     )
-    if features == VideoFeatures(None, None, None):
+    if not set(features.present) & set(tower.modalities):
         name = one.video.media or one.video.id
         return Failed(one.video, InputError(f"{name}: has none of the modalities asked for ({', '.join(keep)})."))
     return replace(one, features=(features,))
@@ -70,10 +70,9 @@ def _mask(one: Extracted | Failed, tower: TwoTower, keep: Collection[Modality]) 
 def _embed_batch(tower: TwoTower, batch: Sequence[Extracted | Failed]) -> Iterator[Embedded | Failed]:
     good = [one for one in batch if isinstance(one, Extracted)]
     if good:
-        device = next(tower.parameters()).device
-        with torch.inference_mode():
+                with torch.inference_mode():
             encoding = tower.encode_videos(
-                collate_videos([one.features[0] for one in good], tower.modalities).to(device)
+                collate_videos([one.features[0] for one in good], tower.modalities).to(tower.device)
             )
         vectors = encoding.vectors.float().cpu().numpy()
         experts = encoding.experts.float().cpu().numpy()
@@ -129,7 +128,6 @@ class TagVectors:
 
 def encode_tags(tower: TwoTower, texts: Sequence[str]) -> Float[np.ndarray, "tag dim"]:
     """Return the tag tower's vector of each text."""
-    device = next(tower.parameters()).device
-    with torch.inference_mode():
-        vectors = tower.encode_tags(collate_texts(tower.tag_features(texts)).to(device))
+        with torch.inference_mode():
+        vectors = tower.encode_tags(collate_texts(tower.tag_features(texts)).to(tower.device))
     return np.asarray(vectors.float().cpu().numpy())

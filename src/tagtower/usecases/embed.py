@@ -53,7 +53,9 @@ def parse_format(path: Path, *, overwrite: bool) -> VectorFormat:
     """
     suffix = path.suffix.lower()
     if suffix not in {".npz", ".parquet"}:
-        raise UsageError(f"{path}: vectors are written as .npz or .parquet.", hint="Change the suffix of --out.")
+        raise UsageError(
+            f"{path}: vectors are written as .npz or .parquet.", hint="Change the suffix of --out."
+        )
     if path.exists() and not overwrite:
         raise UsageError(f"{path} exists.", hint="Replace it with --overwrite.")
     if suffix == ".npz":
@@ -85,7 +87,9 @@ def embed(
         UsageError: both or neither of `inputs` and `tags` are given.
     """
     if bool(inputs) == (tags is not None):
-        raise UsageError("Name either videos or, with --tags, a tag library.", hint="One of the two is embedded.")
+        raise UsageError(
+            "Name either videos or, with --tags, a tag library.", hint="One of the two is embedded."
+        )
     failures: list[Failed] = []
     if tags is not None:
         library = read_tag_library(tags, problems)

@@ -69,7 +69,8 @@ def evaluate(
     if not chosen:
         present = ", ".join(sorted({example.split or "none" for example in examples})) or "none"
         raise ManifestError(
-            f"The manifest has no examples in split {split!r} (it has: {present}).", hint="Choose one with --split."
+            f"The manifest has no examples in split {split!r} (it has: {present}).",
+            hint="Choose one with --split.",
         )
     tower = session.model.tower
     progress.phase("tags", None)
@@ -94,7 +95,8 @@ def evaluate(
     relevant = _relevance([example for example, _ in kept], library, problems or Problems())
     if not relevant.any():
         raise ManifestError(
-            f"No video of split {split!r} has a tag of the library.", hint="Are this manifest and this library a pair?"
+            f"No video of split {split!r} has a tag of the library.",
+            hint="Are this manifest and this library a pair?",
         )
     known = {normalize_tag(tag) for tag in session.model.training_tags}
     seen = np.array([normalize_tag(text) in known for text in library.texts])
@@ -115,7 +117,9 @@ def evaluate(
     )
 
 
-def _relevance(examples: Sequence[Example], library: TagLibrary, problems: Problems) -> Bool[np.ndarray, "video tag"]:
+def _relevance(
+    examples: Sequence[Example], library: TagLibrary, problems: Problems
+) -> Bool[np.ndarray, "video tag"]:
     relevant = np.zeros((len(examples), len(library)), bool)
     for row, tags in enumerate(resolve_tags(examples, library, problems)):
         relevant[row, list(tags)] = True

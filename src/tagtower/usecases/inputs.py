@@ -49,7 +49,6 @@ def read_inputs(
     return videos
 
 
-
 def title_source(name: str) -> TitleSource:
     """Return where titles come from, as typed by a person.
 
@@ -59,4 +58,6 @@ def title_source(name: str) -> TitleSource:
     for known in get_args(TitleSource):
         if name == known:
             return known
-    raise UsageError(f"--titles {name}: there is no such source.", hint=f"Choose: {', '.join(get_args(TitleSource))}.")
+    raise UsageError(
+        f"--titles {name}: there is no such source.", hint=f"Choose: {', '.join(get_args(TitleSource))}."
+    )

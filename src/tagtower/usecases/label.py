@@ -37,7 +37,8 @@ class Labelled:
             "model": self.model,
             "library": self.library,
             "tags": [
-                {"tag": tag.tag, "rank": tag.rank, "distance": tag.distance, "score": tag.score} for tag in self.tags
+                {"tag": tag.tag, "rank": tag.rank, "distance": tag.distance, "score": tag.score}
+                for tag in self.tags
             ],
             "modalities": {modality: round(self.modalities.get(modality, 0.0), 6) for modality in MODALITIES},
             "seconds": round(self.seconds, 4),

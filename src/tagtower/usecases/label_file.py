@@ -54,7 +54,8 @@ class LabelFile:
             self.stream.flush()
         except OSError as error:
             raise StorageError(
-                f"{self.stream.name}: cannot be written ({error.strerror}).", hint="Free space, then go on with --resume."
+                f"{self.stream.name}: cannot be written ({error.strerror}).",
+                hint="Free space, then go on with --resume.",
             ) from None
 
 

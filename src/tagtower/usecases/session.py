@@ -33,7 +33,11 @@ class Session:
 
 @contextmanager
 def open_session(
-    model: Path | LoadedModel, *, store: Path | None = None, bypass_store: bool = False, device: Device = "auto"
+    model: Path | LoadedModel,
+    *,
+    store: Path | None = None,
+    bypass_store: bool = False,
+    device: Device = "auto",
 ) -> Iterator[Session]:
     """Open a model folder, or take a loaded model, with decoding processes that live as long as the context.
 
@@ -82,13 +86,17 @@ def pick_device(wanted: Device) -> torch.device:
         UsageError: a GPU was asked for and there is none.
     """
     if wanted == "cuda" and not torch.cuda.is_available():
-        raise UsageError("A GPU was asked for, but PyTorch sees none.", hint="Use the device `auto` or `cpu`.")
+        raise UsageError(
+            "A GPU was asked for, but PyTorch sees none.", hint="Use the device `auto` or `cpu`."
+        )
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def set_threads(wanted: int) -> int:
     """Set the number of CPU threads of the towers, 0 for one per core, and return it."""
-    threads = wanted or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
+    threads = wanted or len(
+        os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    )
     torch.set_num_threads(threads)
     return threads
 

@@ -15,8 +15,12 @@ from tagtower.faces.cli.output import print_table, write_json
 
 app = typer.Typer(no_args_is_help=True, help="Every setting with its unit, range and default.")
 
-Preset = Annotated[str | None, typer.Option("--preset", help="Start from this preset: tiny, base or finetune.")]
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="A TOML file of settings, over the preset.")]
+Preset = Annotated[
+    str | None, typer.Option("--preset", help="Start from this preset: tiny, base or finetune.")
+]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="A TOML file of settings, over the preset.")
+]
 SetOptions = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="One setting, over preset and file; may be repeated."),
@@ -45,7 +49,10 @@ def show(
 def presets(as_json: Json = False) -> None:
     """List the presets and what each changes."""
     if as_json:
-        write_json({"presets": {name: {"about": ABOUT[name], "changes": PRESETS[name]} for name in PRESETS}}, indent=2)
+        write_json(
+            {"presets": {name: {"about": ABOUT[name], "changes": PRESETS[name]} for name in PRESETS}},
+            indent=2,
+        )
         return
     table = Table("preset", "setting", "value", box=None, pad_edge=False)
     for name, sections in PRESETS.items():
@@ -81,7 +88,9 @@ def explain(
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, value in facts.items():
         if value not in ("", {}):
-            shown = ", ".join(f"{k}: {_value(v)}" for k, v in value.items()) if isinstance(value, dict) else value
+            shown = (
+                ", ".join(f"{k}: {_value(v)}" for k, v in value.items()) if isinstance(value, dict) else value
+            )
             table.add_row(name, _value(shown))
     print_table(table)
 

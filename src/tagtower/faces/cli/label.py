@@ -21,17 +21,23 @@ def label(
         list[str], typer.Argument(metavar="INPUT...", help="Media files, folders (recursively) or manifests.")
     ],
     tags: options.Tags,
-    top_k: Annotated[int | None, typer.Option("--top-k", min=1, help="The k nearest tags (default 5).")] = None,
+    top_k: Annotated[
+        int | None, typer.Option("--top-k", min=1, help="The k nearest tags (default 5).")
+    ] = None,
     max_distance: Annotated[
         float | None, typer.Option("--max-distance", min=0, help="Every tag at most this far.")
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every tag of the library, nearest first.")] = False,
-    title: Annotated[str | None, typer.Option("--title", help="The title of the one file that is given.")] = None,
+    title: Annotated[
+        str | None, typer.Option("--title", help="The title of the one file that is given.")
+    ] = None,
     titles: Annotated[
         str, typer.Option("--titles", help="Titles of files without a manifest: none, filename or metadata.")
     ] = "none",
     out: Annotated[Path | None, typer.Option("--out", help="Write JSON lines to this file.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where --out stopped; failures are tried again.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where --out stopped; failures are tried again.")
+    ] = False,
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
     device: options.Device = "auto",
@@ -60,7 +66,10 @@ def label(
         list_problems(problems)
     failed: list[Any] = []
     done = 0
-    with LabelFile.open(out, resume=resume, overwrite=overwrite) as lines, TerminalProgress(quiet=quiet) as progress:
+    with (
+        LabelFile.open(out, resume=resume, overwrite=overwrite) as lines,
+        TerminalProgress(quiet=quiet) as progress,
+    ):
         todo = remaining(videos, lines.before)
         done = len(videos) - len(todo)
         if done and not quiet:

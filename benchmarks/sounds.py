@@ -1,0 +1,82 @@
+"""City sounds to their class: the audio expert from scratch beside statistics of the same MFCC under an RBF SVM.
+
+    TAGTOWER_BENCH_DATA=FOLDER python benchmarks/sounds.py [--seeds 5]
+
+Both learn from `train` and are asked about `test`, whose recordings are others. Prints recall@1, which with one tag
+a sound is accuracy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from data import data_folder, machine, peak_mib
+from models import Data, spread, trained, verdict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from tagtower.config import Settings, load_settings
+from tagtower.features.store import FeatureStore
+from tagtower.media import Decoder
+from tagtower.pipeline.extract import Extracted, FeatureExtractor
+from tagtower.records import Split
+from tagtower.towers import build_two_tower
+
+SETTINGS = ["image.encoder=none", "text.encoder=none", "tag.encoder=bert"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
+    arguments = parser.parse_args()
+    folder = data_folder() / "data" / "sounds"
+    data = Data(folder / "manifest.jsonl", folder / "tags.txt")
+    with tempfile.TemporaryDirectory() as store:
+        runs = [
+            trained(data, settings(arguments.overrides, seed), Path(store)) for seed in range(arguments.seeds)
+        ]
+        svm = svm_accuracy(data, settings(arguments.overrides, 0), Path(store))
+    found = [run.evaluations["image+audio+text"].result.all.recall_at_1 or 0.0 for run in runs]
+    print(f"\ndata/sounds, train to test, {arguments.seeds} seeds; {machine()}")
+    print(f"{'audio expert, recall@1':32} {spread(found)}   seeds: {' '.join(f'{one:.3f}' for one in found)}")
+    print(f"{'MFCC statistics + RBF SVM':32} {svm:.3f}")
+    print(f"train seconds {np.mean([run.train_seconds for run in runs]):.0f}, peak memory {peak_mib():.0f} MiB")
+    print(verdict("audio expert recall@1", float(np.mean(found)), 0.55))
+
+
+def settings(overrides: list[str], seed: int) -> Settings:
+    return load_settings("tiny", overrides=[*SETTINGS, *overrides, f"train.seed={seed}"])
+
+
+def svm_accuracy(data: Data, chosen: Settings, store: Path) -> float:
+    """Return the share of test sounds whose class the SVM names right."""
+    rows = data.examples()
+    tower = build_two_tower(chosen, [], [tag for row in rows for tag in row.tags])
+    with Decoder(chosen.media) as decoder:
+        found = FeatureExtractor(tower, chosen, decoder, FeatureStore(store)).extract(row.video for row in rows)
+        features = {one.video.id: statistics(one) for one in found if isinstance(one, Extracted)}
+
+    def split(name: Split) -> tuple[np.ndarray, list[str]]:
+        chosen_rows = [row for row in rows if row.split == name and row.video.id in features]
+        return np.stack([features[row.video.id] for row in chosen_rows]), [row.tags[0] for row in chosen_rows]
+
+    model = make_pipeline(StandardScaler(), SVC(C=10.0))
+    model.fit(*split("train"))
+    return float(model.score(*split("test")))
+
+
+def statistics(one: Extracted) -> np.ndarray:
+    """Return mean and deviation over time of the coefficients and of their differences."""
+    steps = one.features[0].audio
+    assert steps is not None
+    slopes = np.diff(steps, axis=0) if len(steps) > 1 else np.zeros_like(steps)
+    return np.concatenate([steps.mean(0), steps.std(0), slopes.mean(0), slopes.std(0)])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,265 @@
+"""Train: from a manifest and a tag library to a model folder, resumable at any point."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tagtower.config import Settings, settings_from
+from tagtower.errors import TrainingError, UsageError
+from tagtower.features.store import CENTRE, FeatureStore
+from tagtower.library.tagfile import read_tag_library
+from tagtower.library.tags import TagLibrary
+from tagtower.media import Decoder
+from tagtower.pipeline.extract import Extracted, Failed, FeatureExtractor
+from tagtower.records import Example, Problems, Split
+from tagtower.storage.atomic import write_json
+from tagtower.storage.hashing import hash_json
+from tagtower.towers import TwoTower, build_two_tower, load_model, save_model
+from tagtower.training.dataset import TrainingData
+from tagtower.training.events import Event
+from tagtower.training.manifest import read_manifest
+from tagtower.training.mining import check_negatives
+from tagtower.training.positives import resolve_tags
+from tagtower.training.splits import assign_splits
+from tagtower.training.trainer import FitResult, fit
+from tagtower.usecases.card import model_card
+from tagtower.usecases.progress import Progress, Silent
+from tagtower.usecases.session import open_store, pick_device, set_threads
+from tagtower.usecases.stored_examples import StoredExamples
+
+RUN_FILE = "run.json"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainReport:
+    """A finished training: where the model is, how it did on validation, and what was left out on the way."""
+
+    out: Path
+    model: str
+    metrics: dict[str, Any]
+    videos: dict[Split, int]
+    failures: tuple[Failed, ...]
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as `train --json` prints it, less the schema number."""
+        return {
+            "out": str(self.out),
+            "model": self.model,
+            "videos": self.videos,
+            "metrics": self.metrics,
+            "failed": [{"id": one.video.id, "message": one.error.message} for one in self.failures],
+            "seconds": round(self.seconds, 1),
+        }
+
+
+def state_folder(out: Path) -> Path:
+    """Return the folder beside a model folder that holds an unfinished run: checkpoints, settings, logs."""
+    return out.with_name(out.name + ".training")
+
+
+def train(
+    manifest: Path,
+    tags: Path,
+    out: Path,
+    settings: Settings,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    strict: bool = False,
+    warm_start: Path | None = None,
+    store: Path | None = None,
+    bypass_store: bool = False,
+    examples: Sequence[Example] | None = None,
+    problems: Problems | None = None,
+    progress: Progress | None = None,
+    on_event: Callable[[Event], None] | None = None,
+) -> TrainReport:
+    """Train on a manifest and write the model folder `out`; the tag library is read afresh every round.
+
+    Args:
+        resume: go on where an earlier run into `out` was stopped, with that run's settings.
+        warm_start: a model folder whose weights training starts from; it must have been made with the same towers.
+        examples: rows to use instead of those of `manifest`, as cross-validation needs.
+    Raises:
+        UsageError: `out` exists and neither `resume` nor `overwrite` is set; or there is nothing to resume.
+        ManifestError, TagLibraryError: an input cannot be used.
+        TrainingError: no training video is left, or training broke down.
+    """
+    start = time.perf_counter()
+    progress, problems = progress or Silent(), problems if problems is not None else Problems()
+    check_negatives(settings)
+    device = pick_device(settings.train.device)
+    set_threads(settings.train.threads)
+    _make_way(out, resume=resume, overwrite=overwrite)
+    rows = examples or read_manifest(manifest, strict=strict, problems=problems).examples
+    rows = assign_splits(rows, settings.train.val_share, settings.train.seed, problems)
+    library = read_tag_library(tags, problems)
+    positives = resolve_tags(rows, library, problems)
+    chosen = _with_positives(rows, positives)
+    state = state_folder(out)
+    _open_run(state, settings, rows, resume=resume)
+
+    tower = _start_tower(settings, chosen["train"], library, warm_start)
+    with ExitStack() as stack:
+        features = stack.enter_context(open_store(store, bypass=bypass_store))
+        decoder = stack.enter_context(Decoder(settings.media))
+        extractor = FeatureExtractor(tower.to(device).eval(), settings, decoder, features)
+        draws = (CENTRE, *range(settings.image.cache_draws if tower.image is not None else 0))
+        failures: list[Failed] = []
+        data = TrainingData(
+            train=_extract(extractor, features, chosen["train"], "train", draws, failures, progress),
+            val=_extract(extractor, features, chosen["val"], "val", (CENTRE,), failures, progress),
+        )
+        result = fit(
+            tower,
+            data,
+            lambda: read_tag_library(tags, Problems()),
+            settings,
+            state,
+            on_event=on_event,
+            resume=resume,
+        )
+    known = sorted({library.texts[tag] for row, own in zip(rows, positives, strict=True) if row.split == "train" for tag in own})
+    metrics = result.to_json()
+    save_model(out, tower, known, metrics, model_card(settings, library, known, result, len(data.train)))
+    _close_run(state, out)
+    return TrainReport(
+        out=out,
+        model=load_model(out).vector_fingerprint,
+        metrics=metrics,
+        videos={"train": len(data.train), "val": len(data.val)},
+        failures=tuple(failures),
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _make_way(out: Path, *, resume: bool, overwrite: bool) -> None:
+    state = state_folder(out)
+    if resume and overwrite:
+        raise UsageError("--resume and --overwrite contradict each other.", hint="Choose one.")
+    if resume and not (state / RUN_FILE).exists():
+        done = " The model there is finished." if out.exists() else ""
+        raise UsageError(f"There is no unfinished run for {out}.{done}", hint="Start it without --resume.")
+    if not resume and not overwrite:
+        if out.exists():
+            raise UsageError(f"{out} exists.", hint="Choose another --out, or replace it with --overwrite.")
+        if state.exists():
+            raise UsageError(
+                f"{state} holds an unfinished run.", hint="Go on with --resume, or start anew with --overwrite."
+            )
+    if overwrite:
+        shutil.rmtree(state, ignore_errors=True)
+
+
+def _open_run(state: Path, settings: Settings, rows: Sequence[Example], *, resume: bool) -> None:
+    """Write down what the run is made of, or make sure that a run that goes on is made of the same.
+
+    Raises:
+        UsageError: the manifest or the settings changed since the run began.
+    """
+    run = {
+        "settings": settings.model_dump(mode="json"),
+        "examples": hash_json([[row.video.id, row.video.title, list(row.tags), row.split] for row in rows]),
+    }
+    if not resume:
+        write_json(state / RUN_FILE, run)
+        return
+    before = json.loads((state / RUN_FILE).read_text())
+    if before["settings"] != run["settings"]:
+        raise UsageError(
+            "The settings are not those that the run began with.",
+            hint="Give the same preset, --config and --set; or start anew with --overwrite.",
+        )
+    if before["examples"] != run["examples"]:
+        raise UsageError(
+            "The manifest is not the one that the run began with.",
+            hint="Resume with the same rows, or start anew with --overwrite.",
+        )
+
+
+def run_settings(out: Path) -> Settings | None:
+    """Return the settings of the unfinished run into `out`, None if there is none."""
+    path = state_folder(out) / RUN_FILE
+    return settings_from(json.loads(path.read_text())["settings"]) if path.exists() else None
+
+
+def _with_positives(
+    rows: Sequence[Example], positives: Sequence[tuple[int, ...]]
+) -> dict[Split, list[Example]]:
+    """Return the rows by split; those that train need a positive, the others are kept as they are."""
+    chosen: dict[Split, list[Example]] = {"train": [], "val": [], "test": []}
+    for row, own in zip(rows, positives, strict=True):
+        if row.split is not None and (own or row.split != "train"):
+            chosen[row.split].append(row)
+    for split in ("train", "val"):
+        if not chosen[split]:
+            raise TrainingError(
+                f"No example of split {split!r} has a tag of the library.",
+                hint="Check manifest and library with: tagtower data check",
+            )
+    return chosen
+
+
+def _start_tower(
+    settings: Settings, train: Sequence[Example], library: TagLibrary, warm_start: Path | None
+) -> TwoTower:
+    if warm_start is None:
+        titles = [row.video.title for row in train if row.video.title]
+        return build_two_tower(settings, titles, library.texts)
+    tower = load_model(warm_start).tower
+    towers = {"image", "audio", "text", "tag", "fusion", "distance"}
+    changed = [
+        name for name in towers if getattr(tower.settings, name).model_dump() != getattr(settings, name).model_dump()
+    ]
+    if changed:
+        raise UsageError(
+            f"The model in {warm_start} has other towers: {', '.join(sorted(changed))} differ.",
+            hint="Use the settings of that model; losses, negatives and training may differ.",
+        )
+    tower.settings = settings
+    return tower.requires_grad_(True)
+
+
+def _extract(
+    extractor: FeatureExtractor,
+    store: FeatureStore,
+    rows: Sequence[Example],
+    split: Split,
+    draws: tuple[int, ...],
+    failures: list[Failed],
+    progress: Progress,
+) -> StoredExamples:
+    """Return the examples whose features could be had; the others are added to `failures`."""
+    found = StoredExamples(store, draws)
+    progress.phase(f"reading {split}", len(rows))
+    with torch.inference_mode():
+        for row, one in zip(rows, extractor.extract((row.video for row in rows), draws), strict=True):
+            if isinstance(one, Extracted):
+                found.add(row, one)
+            else:
+                failures.append(one)
+                progress.tell(f"left out: {one.error.message}")
+            progress.advance()
+    if not len(found):
+        raise TrainingError(
+            f"None of the {len(rows)} videos of split {split!r} could be read; the first: {failures[0].error.message}"
+        )
+    return found
+
+
+def _close_run(state: Path, out: Path) -> None:
+    """Keep the logs with the model and drop the checkpoints, which are of no more use."""
+    logs = state / "logs"
+    if logs.is_dir():
+        shutil.copytree(logs, out / "logs", dirs_exist_ok=True)
+    shutil.rmtree(state)
