@@ -6,7 +6,7 @@ statistics by which they normalise.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,9 @@ from tagtower.towers.masks import MaskedBatchNorm, masked_max, masked_mean
 
 NETWORK_SETTINGS = {"network", "channels", "dropout"}
 """The settings that come after the spectrum; all others decide what is stored."""
+
+
+STRIDE = 2
 
 
 class StatsNetwork(nn.Module):
@@ -60,8 +63,7 @@ class CnnNetwork(nn.Module):
         self.norm = MaskedBatchNorm(settings.coefficients, affine=False)
         widths = (settings.coefficients, channels, channels, 2 * channels)
         self.convolutions = nn.ModuleList(
-            nn.Conv1d(a, b, kernel_size=5, stride=2, padding=2, bias=False)
-            for a, b in zip(widths, widths[1:], strict=False)
+            nn.Conv1d(a, b, kernel_size=5, stride=STRIDE, padding=2, bias=False) for a, b in pairwise(widths)
         )
         self.norms = nn.ModuleList(MaskedBatchNorm(width) for width in widths[1:])
         self.dropout = nn.Dropout(settings.dropout)
@@ -74,7 +76,7 @@ class CnnNetwork(nn.Module):
         steps = self.norm(steps, mask)
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             steps = convolution(steps.mT).mT
-            mask = mask[:, :: convolution.stride[0]]
+            mask = mask[:, ::STRIDE]
             steps = self.dropout(F.relu(norm(steps, mask)))
         return torch.cat([masked_mean(steps, mask), masked_max(steps, mask)], dim=1)
 
@@ -85,7 +87,7 @@ def _moments(steps: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor, Tenso
     return mean, (variance + 1e-6).sqrt(), -masked_max(-steps, mask), masked_max(steps, mask)
 
 
-NETWORKS: dict[str, Callable[[AudioSettings], nn.Module]] = {"stats": StatsNetwork, "cnn": CnnNetwork}
+NETWORKS: dict[str, type[StatsNetwork] | type[CnnNetwork]] = {"stats": StatsNetwork, "cnn": CnnNetwork}
 
 
 class AudioEncoder(nn.Module):
@@ -96,7 +98,7 @@ class AudioEncoder(nn.Module):
     def __init__(self, settings: AudioSettings) -> None:
         super().__init__()
         self.network = NETWORKS[settings.network](settings)
-        self.width = int(self.network.width)
+        self.width = self.network.width
         self._mfcc = Mfcc(settings)
         self._inputs = settings.model_dump(mode="json", exclude=NETWORK_SETTINGS)
 
@@ -109,7 +111,7 @@ class AudioEncoder(nn.Module):
     @torch.inference_mode()
     def features(self, waveform: Float32[np.ndarray, "samples"]) -> Float32[np.ndarray, "step coefficient"]:
         """Return the spectrum of a mono waveform at `audio.sample_rate`, in [-1, 1]."""
-        return self._mfcc(torch.from_numpy(waveform)).numpy()  # type: ignore[no-any-return]
+        return self._mfcc(torch.tensor(waveform)).numpy()
 
     def spec(self) -> dict[str, Any]:
         """Return all that `features` depends on: how the sound is cut, and the spectrum."""

@@ -6,8 +6,9 @@ Knows how to make and rebuild a backbone and how to call it; does not know title
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,24 +31,47 @@ from tagtower.config import ImageSettings, TextSettings
 from tagtower.errors import ConfigError, ModelError
 from tagtower.towers.masks import masked_mean
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+PREPROCESSOR = "preprocessor_config.json"
 SMALL_CROP = 96
 """Up to this many pixels a ResNet from scratch gets a stem that keeps small pictures sharp."""
+
+
+@dataclass(frozen=True, slots=True)
+class PixelScale:
+    """Mean and standard deviation of each channel, for values in [0, 1]; ImageNet's unless told otherwise."""
+
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+
+    @classmethod
+    def read(cls, folder: Path) -> PixelScale:
+        """Return what the preprocessor of a Hugging Face folder says, where it has one."""
+        file = folder / PREPROCESSOR
+        if not file.is_file():
+            return cls()
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        if found.get("do_normalize") is False:
+            return cls(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+        default = cls()
+        return cls(
+            mean=tuple(found.get("image_mean", default.mean)), std=tuple(found.get("image_std", default.std))
+        )
+
+    def write(self, folder: Path) -> None:
+        """Write it as `read` reads it."""
+        scale = {"image_mean": list(self.mean), "image_std": list(self.std)}
+        (folder / PREPROCESSOR).write_text(json.dumps(scale, indent=2) + "\n", encoding="utf-8")
 
 
 class VisionBackbone(nn.Module):
     """A vision network with the normalisation that its pixels want; one vector a picture."""
 
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, model: nn.Module, mean: Sequence[float], std: Sequence[float], crop: int) -> None:
+    def __init__(self, model: PreTrainedModel, pixels: PixelScale, crop: int) -> None:
         super().__init__()
+        model = getattr(model, "vision_model", model)  # of a two-sided model such as CLIP the picture side
         # Convolutions on CPU run nearly twice as fast in this layout.
         self.model = _without_pooler(model).to(memory_format=torch.channels_last)
-        self.register_buffer("mean", torch.tensor(mean))
-        self.register_buffer("std", torch.tensor(std))
+        self.pixels = pixels
         self.width = self._probed_width(crop)
 
     def forward(self, pixels: Float[Tensor, "picture 3 height width"]) -> Float[Tensor, "picture dim"]:
@@ -78,7 +102,7 @@ class VisionBackbone(nn.Module):
 class TextBackbone(nn.Module):
     """A BERT-family encoder with its tokenizer; the last layer is pooled as the caller asks."""
 
-    def __init__(self, model: nn.Module, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
         super().__init__()
         self.model = _without_pooler(model)
         self.tokenizer = tokenizer
@@ -94,9 +118,7 @@ class TextBackbone(nn.Module):
 
 def pretrained_vision(folder: Path, crop: int) -> VisionBackbone:
     """Return the vision model of a Hugging Face folder, with the normalisation of its preprocessor."""
-    model = _pretrained(folder)
-    mean, std = _normalisation(folder / "preprocessor_config.json")
-    return VisionBackbone(getattr(model, "vision_model", model), mean, std, crop)
+    return VisionBackbone(_pretrained(folder), PixelScale.read(folder), crop)
 
 
 def pretrained_text(folder: Path, tokenizer: PreTrainedTokenizerBase) -> TextBackbone:
@@ -121,7 +143,7 @@ def scratch_vision(settings: ImageSettings) -> VisionBackbone:
         stem = model.embedder.embedder
         stem.convolution = nn.Conv2d(3, settings.widths[0], kernel_size=3, stride=2, padding=1, bias=False)
         nn.init.kaiming_normal_(stem.convolution.weight, mode="fan_out", nonlinearity="relu")
-    return VisionBackbone(model, IMAGENET_MEAN, IMAGENET_STD, settings.crop)
+    return VisionBackbone(model, PixelScale(), settings.crop)
 
 
 def scratch_text(settings: TextSettings, tokenizer: PreTrainedTokenizerBase, max_tokens: int) -> TextBackbone:
@@ -145,7 +167,7 @@ def scratch_text(settings: TextSettings, tokenizer: PreTrainedTokenizerBase, max
 
 def blank_vision(config_folder: Path, crop: int) -> VisionBackbone:
     """Return the network that `config_folder` describes, to be filled with stored weights."""
-    return VisionBackbone(_blank(config_folder), IMAGENET_MEAN, IMAGENET_STD, crop)
+    return VisionBackbone(_blank(config_folder), PixelScale.read(config_folder), crop)
 
 
 def blank_text(config_folder: Path, tokenizer: PreTrainedTokenizerBase) -> TextBackbone:
@@ -190,7 +212,7 @@ def _quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _without_pooler(model: nn.Module) -> nn.Module:
+def _without_pooler(model: PreTrainedModel) -> PreTrainedModel:
     """A dense layer behind [CLS], as BERT and ViT have it, serves their pretraining and often lacks its weights."""
     pooler = getattr(model, "pooler", None)
     if pooler is not None and any(True for _ in pooler.parameters()):
@@ -200,13 +222,3 @@ def _without_pooler(model: nn.Module) -> nn.Module:
 
 def _blank(config_folder: Path) -> PreTrainedModel:
     return AutoModel.from_config(AutoConfig.from_pretrained(config_folder, local_files_only=True))
-
-
-def _normalisation(file: Path) -> tuple[Sequence[float], Sequence[float]]:
-    """Mean and standard deviation of the pixels, in [0, 1]; ImageNet's where the folder does not say."""
-    if not file.is_file():
-        return IMAGENET_MEAN, IMAGENET_STD
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    if found.get("do_normalize") is False:
-        return (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
-    return found.get("image_mean", IMAGENET_MEAN), found.get("image_std", IMAGENET_STD)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from tagtower.features.text import load_tokenizer, train_wordpiece
 
 from tagtower.config import Settings
-from tagtower.features.text import load_tokenizer, train_wordpiece
 from tagtower.towers.assemble import Backbones, assemble
 from tagtower.towers.backbones import (
     TextBackbone,

@@ -20,10 +20,10 @@ from typing import Any
 import torch
 from safetensors.torch import load_model as load_weights
 from safetensors.torch import save_model as save_weights
+from tagtower.features.text import load_tokenizer
 
 from tagtower.config import Settings, settings_from
 from tagtower.errors import ConfigError, ModelError
-from tagtower.features.text import load_tokenizer
 from tagtower.storage.atomic import atomic_folder, write_json, write_text
 from tagtower.storage.hashing import hash_file, hash_json
 from tagtower.towers.assemble import FROM_SCRATCH, Backbones, assemble
@@ -124,6 +124,8 @@ def _save_backbone(folder: Path, tower: TwoTower, part: str) -> None:
     backbone = encoder.backbone
     if encoder.pretrained:
         backbone.model.config.save_pretrained(folder)
+        if isinstance(backbone, VisionBackbone):
+            backbone.pixels.write(folder)
     if isinstance(backbone, TextBackbone):
         backbone.tokenizer.save_pretrained(folder)
 

@@ -50,11 +50,11 @@ class MixtureOfExperts(nn.Module):
             return present.to(experts.dtype)
         logits = self.gate(torch.cat([experts.flatten(1), present.to(experts.dtype)], dim=1)).float()
         logits = logits.masked_fill(~present, -torch.inf)
-        weights = logits.softmax(dim=1)
+        weights: Tensor = logits.softmax(dim=1)
         if self.top_k is None or self.top_k >= present.shape[1]:
             return weights
         best = torch.zeros_like(present).scatter(1, logits.topk(self.top_k, dim=1).indices, True)
-        chosen = logits.masked_fill(~best, -torch.inf).softmax(dim=1)
+        chosen: Tensor = logits.masked_fill(~best, -torch.inf).softmax(dim=1)
         # Straight-through: a lone chosen expert has weight one whatever its logit, so the choice itself would
         # never learn. The gate takes the gradient of the weights before the choice.
         return chosen.detach() + (weights - weights.detach())
@@ -75,4 +75,5 @@ def hide_modalities(
 
 def gate_entropy(weights: Float[Tensor, "batch modality"]) -> Float[Tensor, "batch"]:
     """Return the entropy of each video's gate weights in nats: 0 where one expert speaks alone."""
-    return -torch.special.xlogy(weights, weights).sum(1)
+    entropy: Tensor = -torch.special.xlogy(weights, weights).sum(1)
+    return entropy

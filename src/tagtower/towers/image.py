@@ -55,7 +55,8 @@ class ImageEncoder(nn.Module):
         return self.join(self.norm(frames, mask), mask)  # type: ignore[no-any-return]
 
     def _pixels(self, frames: UInt8[Tensor, "frame height width 3"]) -> Float[Tensor, "frame 3 height width"]:
-        return normalize(frames, self.backbone.mean, self.backbone.std)
+        scale = self.backbone.pixels
+        return normalize(frames, scale.mean, scale.std)
 
     @torch.inference_mode()
     def features(
@@ -64,13 +65,21 @@ class ImageEncoder(nn.Module):
         """Return a vector a frame where the backbone is frozen, else the frames unchanged."""
         if not self.frozen:
             return frames
-        device = self.backbone.mean.device
+        device = next(self.backbone.parameters()).device
         vectors = [
-            self.backbone(self._pixels(torch.from_numpy(part).to(device))).float().cpu()
+            self.backbone(self._pixels(torch.tensor(part, device=device))).float().cpu()
             for part in np.array_split(frames, -(-len(frames) // FRAMES_AT_ONCE))
         ]
         return torch.cat(vectors).numpy()
 
     def spec(self) -> dict[str, Any]:
         """Return all that `features` depends on: the sampling, and the backbone where it is frozen."""
-        return {**self._inputs, "backbone": weights_hash(self.backbone) if self.frozen else None}
+        if not self.frozen:
+            return self._inputs
+        scale = self.backbone.pixels
+        return {
+            **self._inputs,
+            "backbone": weights_hash(self.backbone),
+            "mean": list(scale.mean),
+            "std": list(scale.std),
+        }

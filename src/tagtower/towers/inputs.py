@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import TypeVar
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -135,8 +135,8 @@ def _padded(arrays: Sequence[np.ndarray | None], wanted: bool) -> tuple[Tensor |
 
 
 def _moved(batch: Batch, device: torch.device | str) -> Batch:
-    moved = {}
+    moved: dict[str, Any] = {}
     for field in fields(batch):
         value = getattr(batch, field.name)
         moved[field.name] = value if value is None else value.to(device)
-    return type(batch)(**moved)
+    return replace(batch, **moved)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float32, Int64
+from tagtower.features.text import tokenize
 from torch import Tensor, nn
 
 from tagtower.config import TagSettings, TextSettings
-from tagtower.features.text import tokenize
 from tagtower.storage.hashing import hash_json
 from tagtower.towers.backbones import TextBackbone
 from tagtower.towers.inputs import collate_texts
