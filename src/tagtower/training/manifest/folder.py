@@ -15,77 +15,12 @@ from tagtower.training.manifest.ytdlp import INFO_SUFFIX, read_info
 
 TitleSource: TypeAlias = Literal["none", "filename", "metadata"]
 
-VIDEO_SUFFIXES = frozenset(
-    [
-        ".264",
-        ".265",
-        ".3g2",
-        ".3gp",
-        ".asf",
-        ".avi",
-        ".divx",
-        ".dv",
-        ".f4v",
-        ".flv",
-        ".gif",
-        ".h264",
-        ".h265",
-        ".hevc",
-        ".ivf",
-        ".m2t",
-        ".m2ts",
-        ".m2v",
-        ".m4v",
-        ".mkv",
-        ".mov",
-        ".mp4",
-        ".mpe",
-        ".mpeg",
-        ".mpg",
-        ".mts",
-        ".mxf",
-        ".nut",
-        ".obu",
-        ".ogm",
-        ".ogv",
-        ".rm",
-        ".rmvb",
-        ".ts",
-        ".vob",
-        ".webm",
-        ".wmv",
-        ".y4m",
-    ]
-)
-SOUND_SUFFIXES = frozenset(
-    [
-        ".aac",
-        ".ac3",
-        ".aif",
-        ".aifc",
-        ".aiff",
-        ".amr",
-        ".ape",
-        ".au",
-        ".caf",
-        ".eac3",
-        ".flac",
-        ".m4a",
-        ".m4b",
-        ".mka",
-        ".mp2",
-        ".mp3",
-        ".oga",
-        ".ogg",
-        ".opus",
-        ".wav",
-        ".wave",
-        ".weba",
-        ".wma",
-        ".wv",
-    ]
-)
-MEDIA_SUFFIXES = VIDEO_SUFFIXES | SOUND_SUFFIXES
+_VIDEO = """
+264 265 3g2 3gp asf avi divx dv f4v flv gif h264 h265 hevc ivf m2t m2ts m2v m4v mkv mov mp4 mpe mpeg mpg mts mxf nut
+obu ogm ogv rm rmvb swf ts vob webm wmv y4m
+"""
+_SOUND = "aac ac3 aif aifc aiff amr ape au caf eac3 flac m4a m4b mka mp2 mp3 oga ogg opus wav wave weba wma wv"
+MEDIA_SUFFIXES = frozenset(f".{name}" for name in (_VIDEO + _SOUND).split())
 
 
 def folder_examples(bad: BadRows, titles: TitleSource) -> Iterator[Example]:
