@@ -7,11 +7,11 @@ from pathlib import Path
 
 from tagtower.config.sections import MediaSettings
 from tagtower.errors import MediaError
-from tagtower.media.failures import PYAV_FAILURES, reason
-from tagtower.media.frames import NoPicturesError, sample_frames
+from tagtower.media.failures import DecodingError
+from tagtower.media.frames import sample_frames
 from tagtower.media.opening import OpenMedia, open_media
 from tagtower.media.records import DecodedMedia, DecodeRequest, FrameSample, MediaInfo, Sound
-from tagtower.media.sound import NoSoundError, read_sound
+from tagtower.media.sound import read_sound
 
 
 def probe(path: Path | str, limits: MediaSettings) -> MediaInfo:
@@ -38,8 +38,6 @@ def decode(path: Path | str, request: DecodeRequest, limits: MediaSettings) -> D
     except MemoryError as error:
         hint = "Raise `media.memory_mb` if the file is to be trusted."
         raise MediaError(path, "memory", "needs more memory than is allowed", hint=hint) from error
-    except PYAV_FAILURES as error:
-        raise MediaError(path, "damaged", f"cannot be decoded: {reason(error)}") from error
 
 
 def _decode(media: OpenMedia, request: DecodeRequest, limits: MediaSettings) -> DecodedMedia:
@@ -50,12 +48,8 @@ def _decode(media: OpenMedia, request: DecodeRequest, limits: MediaSettings) -> 
     if request.frames is not None and media.pictures is not None:
         try:
             pictures = sample_frames(media, request.frames, limits)
-        except NoPicturesError:
-            warnings.append("not one picture can be decoded")
-        except MemoryError:
-            raise
-        except PYAV_FAILURES as error:
-            warnings.append(f"the pictures cannot be decoded: {reason(error)}")
+        except DecodingError as error:
+            warnings.append(f"the pictures cannot be decoded: {error}")
         else:
             frames = pictures.samples
             warnings.extend(pictures.warnings)
@@ -65,12 +59,8 @@ def _decode(media: OpenMedia, request: DecodeRequest, limits: MediaSettings) -> 
     if request.sound is not None and media.sound is not None:
         try:
             sound, more = read_sound(media, request.sound)
-        except NoSoundError:
-            warnings.append("not one sample of the sound can be decoded")
-        except MemoryError:
-            raise
-        except PYAV_FAILURES as error:
-            warnings.append(f"the sound cannot be decoded: {reason(error)}")
+        except DecodingError as error:
+            warnings.append(f"the sound cannot be decoded: {error}")
         else:
             warnings.extend(more)
     asked = request.frames is not None or request.sound is not None

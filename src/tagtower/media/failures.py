@@ -1,39 +1,58 @@
-"""What PyAV raises on files it cannot read, and what that means in plain words."""
+"""What PyAV raises on files that it cannot read, turned into one exception with the reason in plain words."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import av
 
-PYAV_FAILURES: tuple[type[Exception], ...] = (
+_RAISED_BY_PYAV: tuple[type[Exception], ...] = (
     av.FFmpegError,
-    # Measured on damaged files: these escape from PyAV as well.
-    ArithmeticError,
+    # These escape from PyAV on damaged files as well.
     AttributeError,
     EOFError,
     LookupError,
     NotImplementedError,
     OSError,
+    OverflowError,
     RuntimeError,
     TypeError,
     ValueError,
 )
-"""Every exception that a damaged file was seen to raise; memory is told apart."""
 
 
-def reason(error: BaseException) -> str:
-    """The error in plain words, without numbers that only FFmpeg knows."""
+class DecodingError(Exception):
+    """Something in a file cannot be decoded; the message says why."""
+
+
+@contextmanager
+def pyav_calls() -> Iterator[None]:
+    """Turn what PyAV raises inside into a `DecodingError`. Keep it close around PyAV: our own bugs are to stay bugs.
+
+    Raises:
+        DecodingError: PyAV gave up.
+        MemoryError: memory is at its limit; never taken for damage.
+    """
+    try:
+        yield
+    except MemoryError:
+        raise
+    except _RAISED_BY_PYAV as error:
+        raise DecodingError(_reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
     match error:
         case av.error.InvalidDataError():
-            return "its data are invalid"
+            return "the data are invalid"
         case EOFError():
-            return "it ends too early"
+            return "the data end too early"
         case av.error.PatchWelcomeError() | NotImplementedError():
-            return "it uses a feature that FFmpeg does not support"
+            return "a feature is used that FFmpeg does not support"
         case av.error.DecoderNotFoundError():
             return "there is no decoder for it"
-        case UnicodeDecodeError():
-            return "its metadata are no text"
         case OSError() if error.strerror:
-            return f"the decoder stopped: {error.strerror[0].lower()}{error.strerror[1:]}"
+            return f"the decoder stopped with: {error.strerror[0].lower()}{error.strerror[1:]}"
         case _:
-            return f"the decoder stopped: {type(error).__name__}"
+            return f"the decoder stopped with {type(error).__name__}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,15 +14,19 @@ from av.video.stream import VideoStream
 from jaxtyping import UInt8
 
 from tagtower.config.sections import MediaSettings
-from tagtower.media.failures import PYAV_FAILURES
+from tagtower.media.failures import DecodingError, pyav_calls
 from tagtower.media.opening import OpenMedia, check_duration, open_media
-from tagtower.media.packets import PacketReader
 from tagtower.media.reader import FrameReader
 from tagtower.media.records import FrameRequest, FrameSample
 from tagtower.media.sampling import segment_times
 from tagtower.media.scaling import upright_square
 
 _DEFAULT_RATE = Fraction(25)
+_NOTHING = "not one frame is usable"
+_SHORTER_SECONDS = 1.0
+"""Pictures that end this long before the last moment asked for are sampled anew over what is there."""
+_FEWER_SHARE = 0.9
+"""Likewise for fewer frames than this share of those counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,42 +54,17 @@ class _Clock:
         return float(stamp * self.time_base) - self.origin
 
 
-class NoPicturesError(Exception):
-    """Not one frame of the stream can be decoded."""
-
-
 def sample_frames(media: OpenMedia, request: FrameRequest, limits: MediaSettings) -> Pictures:
     """Decode the frames that `request` asks for, all draws in one pass.
 
     Raises:
         MediaError: the pictures last longer than the cap, which the header did not tell.
-        NoPicturesError: not one frame can be decoded.
+        DecodingError: not one frame can be decoded.
     """
     stream = media.pictures
     assert stream is not None
-    media.select(stream)
-    take = _Taker(stream, request)
-    if _is_numbered(media, stream):
-        return _sample_numbered(media, stream, request, limits, take)
-    duration = media.duration_of(stream)
-    clock = _Clock(stream.start_time or 0, stream.time_base or Fraction(1), media.origin)
-    if duration is None:
-        duration = _measure(media.info.path, limits)[0]
-        check_duration(media.info.path, duration, limits)
-    reader = FrameReader(media.container, stream)
-    samples = _sample_timed(reader, clock, duration, request, take)
-    warnings = []
-    last_asked = max(segment_times(duration, request, draw)[-1] for draw in request.draws)
-    end = None if reader.end is None else clock.seconds(reader.end) - clock.seconds(clock.start)
-    if end is not None and end < last_asked - 1:
-        # A truncated file: its header promises pictures that are not there.
-        warnings.append(f"the pictures end at {end:.1f} s, not at {duration:.1f} s as the header says")
-        duration = end
-        reader = FrameReader(media.container, stream)
-        samples = _sample_timed(reader, clock, duration, request, take)
-    if reader.packets_refused:
-        warnings.append(f"{reader.packets_refused} packets of the picture stream are damaged")
-    return Pictures(samples, take.rotation, duration, tuple(warnings))
+    sample = _sample_numbered if _is_numbered(media, stream) else _sample_timed
+    return sample(media, stream, request, limits)
 
 
 class _Taker:
@@ -101,7 +81,8 @@ class _Taker:
         if self._last is None or self._last[0] is not frame:
             self.rotation = frame.rotation
             size = self._request.resize, self._request.crop
-            self._last = frame, upright_square(frame, self._pixel_shape, *size, self._reformatter)
+            with pyav_calls():
+                self._last = frame, upright_square(frame, self._pixel_shape, *size, self._reformatter)
         return self._last[1]
 
 
@@ -109,48 +90,84 @@ _Taken = dict[int, tuple[UInt8[np.ndarray, "crop crop 3"], float]]
 
 
 def _sample_timed(
+    media: OpenMedia, stream: VideoStream, request: FrameRequest, limits: MediaSettings
+) -> Pictures:
+    duration = media.duration_of(stream)
+    if duration is None:
+        duration = _measure(media.info.path, limits)[0]
+        check_duration(media.info.path, duration, limits)
+    clock = _Clock(stream.start_time or 0, stream.time_base or Fraction(1), media.origin)
+    take = _Taker(stream, request)
+    reader = FrameReader(media.packets(stream), stream)
+    samples = _read(reader, clock, duration, request, take)
+    warnings = []
+    last_asked = max(float(segment_times(duration, request, draw)[-1]) for draw in request.draws)
+    end = None if reader.end is None else float((reader.end - clock.start) * clock.time_base)
+    if end is not None and end < last_asked - _SHORTER_SECONDS:
+        # A truncated file: its header promises pictures that are not there.
+        warnings.append(f"the pictures end at {end:.1f} s, not at {duration:.1f} s as the header says")
+        duration = end
+        reader = FrameReader(media.packets(stream), stream)
+        samples = _read(reader, clock, duration, request, take)
+    return Pictures(samples, take.rotation, duration, (*warnings, *_refusals(reader.packets_refused)))
+
+
+def _read(
     reader: FrameReader, clock: _Clock, duration: float, request: FrameRequest, take: _Taker
 ) -> tuple[FrameSample, ...]:
     targets, per_draw = _targets(duration, request, clock.stamp)
     taken: _Taken = {}
     for target, following in zip(targets, [*targets[1:], None], strict=True):
-        frame = (
-            reader.keyframe(target) if request.exactness == "keyframe" else reader.exact(target, following)
-        )
+        if request.exactness == "keyframe":
+            frame = reader.keyframe(target)
+        else:
+            frame = reader.exact(target, following)
         if frame is None:
-            raise NoPicturesError
+            raise DecodingError(_NOTHING)
         stamp = frame.pts if frame.pts is not None else frame.dts
         taken[target] = take(frame), clock.seconds(target if stamp is None else stamp)
     return _samples(per_draw, taken)
 
 
 def _sample_numbered(
-    media: OpenMedia, stream: VideoStream, request: FrameRequest, limits: MediaSettings, take: _Taker
+    media: OpenMedia, stream: VideoStream, request: FrameRequest, limits: MediaSettings
 ) -> Pictures:
-    """Frames of a stream without sound time stamps: they are counted, so all up to the last one are decoded."""
+    """Frames of a stream without usable time stamps: they are counted, so all up to the last one are decoded."""
     rate = stream.guessed_rate or stream.average_rate or _DEFAULT_RATE
     count = _measure(media.info.path, limits)[1]
-    duration = float(count / rate)
-    check_duration(media.info.path, duration, limits)
-    targets, per_draw = _targets(duration, request, lambda seconds: min(int(seconds * rate), count - 1))
+    check_duration(media.info.path, float(count / rate), limits)
+    take = _Taker(stream, request)
+    samples, decoded, refused = _count_through(media, stream, count, rate, request, take)
+    if decoded < count * _FEWER_SHARE:
+        # Interlaced streams have two packets a frame; damaged ones lose frames.
+        count = decoded
+        with open_media(media.info.path, limits) as again:
+            assert again.pictures is not None
+            samples, _, refused = _count_through(again, again.pictures, count, rate, request, take)
+    return Pictures(samples, take.rotation, float(count / rate), _refusals(refused))
+
+
+def _count_through(
+    media: OpenMedia, stream: VideoStream, count: int, rate: Fraction, request: FrameRequest, take: _Taker
+) -> tuple[tuple[FrameSample, ...], int, int]:
+    """The samples, how many frames there were up to the last one wanted, and how many packets were refused."""
+    last = max(count - 1, 0)
+    targets, per_draw = _targets(float(count / rate), request, lambda seconds: min(int(seconds * rate), last))
     taken: _Taken = {}
     refused = _Refused()
-    waiting = iter(targets)
-    target = next(waiting, None)
+    waiting = deque(targets)
     number, frame = -1, None
     for number, frame in enumerate(_all_frames(media, stream, refused)):
-        while target is not None and number >= target:
-            taken[target] = take(frame), float(number / rate)
-            target = next(waiting, None)
-        if target is None:
+        while waiting and number >= waiting[0]:
+            taken[waiting.popleft()] = take(frame), float(number / rate)
+        if not waiting:
             break
     if frame is None:
-        raise NoPicturesError
-    while target is not None:
+        raise DecodingError(_NOTHING)
+    decoded = count if not waiting else number + 1
+    for target in waiting:
         taken[target] = take(frame), float(number / rate)
-        target = next(waiting, None)
-    warnings = (f"{refused.packets} packets of the picture stream are damaged",) if refused.packets else ()
-    return Pictures(_samples(per_draw, taken), take.rotation, duration, warnings)
+    return _samples(per_draw, taken), decoded, refused.packets
 
 
 @dataclass(slots=True)
@@ -159,17 +176,18 @@ class _Refused:
 
 
 def _all_frames(media: OpenMedia, stream: VideoStream, refused: _Refused) -> Iterator[VideoFrame]:
-    packets = PacketReader(media.container, stream)
+    packets = media.packets(stream)
     at_end = False
     while not at_end:
         packet = packets.next()
         at_end = packet is None
         try:
-            yield from stream.codec_context.decode(packet)
-        except MemoryError:
-            raise
-        except PYAV_FAILURES:
+            with pyav_calls():
+                frames = stream.codec_context.decode(packet)
+        except DecodingError:
             refused.packets += 1
+        else:
+            yield from frames
 
 
 def _targets(
@@ -192,6 +210,10 @@ def _samples(per_draw: list[list[int]], taken: _Taken) -> tuple[FrameSample, ...
     )
 
 
+def _refusals(packets: int) -> tuple[str, ...]:
+    return (f"{packets} packets of the picture stream are damaged",) if packets else ()
+
+
 def _is_numbered(media: OpenMedia, stream: VideoStream) -> bool:
     # Raw streams carry no time stamps; AVI numbers packets in decoding order, which B-frames make useless.
     return stream.start_time is None or (media.container.format.name == "avi" and stream.has_b_frames)
@@ -202,8 +224,7 @@ def _measure(path: str, limits: MediaSettings) -> tuple[float, int]:
     with open_media(path, limits) as media:
         stream = media.pictures
         assert stream is not None
-        media.select(stream)
-        packets = PacketReader(media.container, stream)
+        packets = media.packets(stream)
         count, end = 0, packets.start
         while (packet := packets.next()) is not None:
             count += 1

@@ -18,14 +18,15 @@ from av.video.stream import VideoStream
 
 from tagtower.config.sections import MediaSettings
 from tagtower.errors import MediaError
-from tagtower.media.failures import PYAV_FAILURES, reason
+from tagtower.media.failures import DecodingError, pyav_calls
+from tagtower.media.packets import PacketReader
 from tagtower.media.records import MediaInfo
 
 _NOT_SHOWN = Disposition.attached_pic | Disposition.timed_thumbnails
 _CAP_HINT = "Raise `{}` if the file is to be trusted."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class OpenMedia:
     """An open file: the streams that count, its info, and the moment that seconds are counted from."""
 
@@ -34,11 +35,14 @@ class OpenMedia:
     sound: AudioStream | None
     info: MediaInfo
     origin: float
+    _untouched: bool = True
 
-    def select(self, wanted: Stream) -> None:
-        """Let the demuxer pass over all other streams, where it can without reading them."""
+    def packets(self, wanted: Stream) -> PacketReader:
+        """A reader of one stream, to be used up before the next; others are passed over without being read."""
         for stream in self.container.streams:
             stream.discard = Discard.default if stream.index == wanted.index else Discard.all
+        at_start, self._untouched = self._untouched, False
+        return PacketReader(self.container, wanted, at_start=at_start)
 
     def duration_of(self, stream: Stream) -> float | None:
         """Length of one stream in seconds, as the header tells it."""
@@ -61,11 +65,12 @@ def open_media(path: Path | str, limits: MediaSettings) -> Iterator[OpenMedia]:
     with Path(path).open("rb") as file:
         options = {"protocol_whitelist": "none", "max_pixels": str(limits.max_pixels)}
         try:
-            container = av.open(file, "r", options=options, metadata_errors="replace", buffer_size=1 << 18)
-        except MemoryError:
-            raise
-        except PYAV_FAILURES as error:
-            raise MediaError(path, "not-media", f"cannot be opened as media: {reason(error)}") from error
+            with pyav_calls():
+                container = av.open(
+                    file, "r", options=options, metadata_errors="replace", buffer_size=1 << 18
+                )
+        except DecodingError as error:
+            raise MediaError(path, "not-media", f"cannot be opened as media: {error}") from error
         with container:
             yield _describe(path, container, limits)
 
@@ -88,8 +93,8 @@ def _check_file(path: str) -> None:
 def _describe(path: str, container: InputContainer, limits: MediaSettings) -> OpenMedia:
     streams = list(container.streams)
     if len(streams) > limits.max_streams:
-        reason_ = f"has {len(streams)} streams, over the cap of {limits.max_streams}"
-        raise MediaError(path, "too-large", reason_, hint=_CAP_HINT.format("media.max_streams"))
+        reason = f"has {len(streams)} streams, over the cap of {limits.max_streams}"
+        raise MediaError(path, "too-large", reason, hint=_CAP_HINT.format("media.max_streams"))
     pictures = _first([s for s in streams if isinstance(s, VideoStream) and _is_shown(s)])
     sound = _first([s for s in streams if isinstance(s, AudioStream) and _has_decoder(s)])
     if pictures is None and sound is None:
@@ -101,8 +106,8 @@ def _describe(path: str, container: InputContainer, limits: MediaSettings) -> Op
         (0, 0) if pictures is None else (pictures.codec_context.width, pictures.codec_context.height)
     )
     if width * height > limits.max_pixels:
-        reason_ = f"has frames of {width} x {height} pixels, over the cap of {limits.max_pixels} pixels"
-        raise MediaError(path, "too-large", reason_, hint=_CAP_HINT.format("media.max_pixels"))
+        reason = f"has frames of {width} x {height} pixels, over the cap of {limits.max_pixels} pixels"
+        raise MediaError(path, "too-large", reason, hint=_CAP_HINT.format("media.max_pixels"))
     if pictures is not None:
         pictures.codec_context.options = {"max_pixels": str(limits.max_pixels)}
         width, height = shown_size(width, height, pictures.sample_aspect_ratio)
@@ -134,8 +139,8 @@ def check_duration(path: str, duration: float | None, limits: MediaSettings) -> 
         MediaError: `duration` (seconds) is over `limits.max_seconds`.
     """
     if duration is not None and duration > limits.max_seconds:
-        reason_ = f"lasts {duration:.0f} s, over the cap of {limits.max_seconds:.0f} s"
-        raise MediaError(path, "too-large", reason_, hint=_CAP_HINT.format("media.max_seconds"))
+        reason = f"lasts {duration:.0f} s, over the cap of {limits.max_seconds:.0f} s"
+        raise MediaError(path, "too-large", reason, hint=_CAP_HINT.format("media.max_seconds"))
 
 
 def shown_size(width: int, height: int, pixel_shape: Fraction | None) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Stream
 
-from tagtower.media.failures import PYAV_FAILURES
+from tagtower.media.failures import DecodingError, pyav_calls
 
 _TOLERATED_FAILURES = 16
 
@@ -20,8 +20,10 @@ UNSEEKABLE_FORMATS = frozenset({"gif", "apng"})
 class PacketReader:
     """The packets of one stream in the order of the file. Timestamps are in units of the stream's time base."""
 
-    def __init__(self, container: InputContainer, stream: Stream) -> None:
+    def __init__(self, container: InputContainer, stream: Stream, *, at_start: bool) -> None:
+        """`at_start` says that nothing has been read from the container yet."""
         self._container = container
+        self._at_start = at_start
         self._stream = stream
         self._packets: Iterator[Any] = iter(())
         self._failures = 0
@@ -32,12 +34,12 @@ class PacketReader:
 
     def next(self) -> Packet[Any] | None:
         """The next packet with data, or None at the end of what can be read."""
+        self._at_start = False
         while True:
             try:
-                packet = next(self._packets, None)
-            except MemoryError:
-                raise
-            except PYAV_FAILURES:
+                with pyav_calls():
+                    packet = next(self._packets, None)
+            except DecodingError:
                 self._failures += 1
                 if self._failures > _TOLERATED_FAILURES:
                     return None
@@ -52,6 +54,9 @@ class PacketReader:
         A demuxer may land late (MPEG-TS was seen to, by up to 191 frames) or between keyframes, so what it lands
         on is looked at and the aim is moved back by 1, 2, 4 ... seconds. None means that the stream is read from
         its very start, as it is when `earliest` is set.
+
+        Raises:
+            DecodingError: the file cannot be moved about in.
         """
         back = 0
         while not earliest and target - back > self.start:
@@ -72,20 +77,25 @@ class PacketReader:
         return None
 
     def _seek(self, target: int) -> None:
-        self._container.seek(target, stream=self._stream)
+        self._at_start = False
+        with pyav_calls():
+            self._container.seek(target, stream=self._stream)
         self._restart()
 
     def _seek_start(self) -> None:
+        if self._at_start:
+            return  # seeking would lose what only the first packet tells, such as how much of MP3 is padding
         if self._container.format.name == "mpegts":
             # By byte, because by time it may land behind the first frames.
-            self._container.seek(0, unsupported_byte_offset=True)
-        else:
-            try:
-                # Sound begins with packets that only prime its decoder, from before the first that is heard.
-                self._container.seek(self.start - self._second, stream=self._stream)
-            except PermissionError:
-                self._container.seek(self.start, stream=self._stream)
-        self._restart()
+            with pyav_calls():
+                self._container.seek(0, unsupported_byte_offset=True)
+            self._restart()
+            return
+        try:
+            # Sound begins with packets that only prime its decoder, from before the first that is heard.
+            self._seek(self.start - self._second)
+        except DecodingError:
+            self._seek(self.start)
 
     def _restart(self) -> None:
         self._packets = iter(self._container.demux(self._stream))

@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from tagtower.media.failures import PYAV_FAILURES
+from tagtower.media.failures import DecodingError, pyav_calls
 from tagtower.media.packets import PacketReader, order
 
 _SKIPPING_IS_EXACT = frozenset({"h264", "hevc"})
@@ -34,8 +33,8 @@ _RETREATS = 3
 class FrameReader:
     """Gives the frame that is on screen at a moment; moments must ascend. Units are the stream's time base."""
 
-    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
-        self._packets = PacketReader(container, stream)
+    def __init__(self, packets: PacketReader, stream: VideoStream) -> None:
+        self._packets = packets
         self._stream = stream
         self._codec = stream.codec_context
         self._may_skip = self._codec.name in _SKIPPING_IS_EXACT
@@ -116,9 +115,7 @@ class FrameReader:
     def _land(self, target: int, *, earliest: bool = False) -> None:
         try:
             packet = self._packets.land(target, earliest=earliest)
-        except MemoryError:
-            raise
-        except PYAV_FAILURES:
+        except DecodingError:
             self._packets.seekable = False
             return
         self._exhausted = False
@@ -223,10 +220,9 @@ class FrameReader:
 
     def _decode(self, packet: Packet[Any] | None) -> None:
         try:
-            self._ready.extend(self._codec.decode(packet))
-        except MemoryError:
-            raise
-        except PYAV_FAILURES:
+            with pyav_calls():
+                self._ready.extend(self._codec.decode(packet))
+        except DecodingError:
             self.packets_refused += 1
 
 

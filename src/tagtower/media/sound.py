@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import av
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from jaxtyping import Float32
 
-from tagtower.media.failures import PYAV_FAILURES
+from tagtower.media.failures import DecodingError, pyav_calls
 from tagtower.media.opening import OpenMedia
-from tagtower.media.packets import PacketReader
 from tagtower.media.records import Sound, SoundRequest
 from tagtower.media.sampling import sound_spans
 
@@ -21,18 +19,13 @@ _PREROLL_SECONDS = 0.25
 """Decoded before a window and thrown away: AAC, MP3 and Opus need their past to give right samples."""
 
 
-class NoSoundError(Exception):
-    """Not one sample of the stream can be decoded."""
-
-
 def read_sound(media: OpenMedia, request: SoundRequest) -> tuple[Sound, tuple[str, ...]]:
     """The sound that `request` asks for, and warnings about what could not be decoded.
 
     Raises:
-        NoSoundError: not one sample can be decoded.
+        DecodingError: not one sample can be decoded.
     """
     assert media.sound is not None
-    media.select(media.sound)
     reader = _SoundReader(media)
     spans = [
         reader.read(*span, request.sample_rate)
@@ -40,7 +33,7 @@ def read_sound(media: OpenMedia, request: SoundRequest) -> tuple[Sound, tuple[st
     ]
     heard = [(start, samples) for start, samples in spans if len(samples)]
     if not heard:
-        raise NoSoundError
+        raise DecodingError("not one sample is usable")
     refused = reader.packets_refused
     sound = Sound(
         waveform=np.concatenate([samples for _, samples in heard]),
@@ -57,7 +50,7 @@ class _SoundReader:
     def __init__(self, media: OpenMedia) -> None:
         assert media.sound is not None
         self._stream = media.sound
-        self._packets = PacketReader(media.container, media.sound)
+        self._packets = media.packets(media.sound)
         self._time_base = float(media.sound.time_base or 1)
         self._first = self._packets.start * self._time_base
         self._origin = media.origin
@@ -65,7 +58,8 @@ class _SoundReader:
 
     def read(self, start: float, length: float, rate: int) -> tuple[float, Float32[np.ndarray, " sample"]]:
         """Up to `length` seconds from `start` seconds into the stream, and when they begin (after the file's start)."""
-        start += self._first
+        # From the very start nothing is cut off: a header may put it later than the first sample.
+        start = self._first + start if start > 0 else -np.inf
         begins: float | None = None  # when the first sample of `chunks` is heard
         chunks: list[np.ndarray] = []
         wanted = round(length * rate)
@@ -76,7 +70,7 @@ class _SoundReader:
                 continue
             if begins is None:
                 begins = max(start, time)
-                skip = max(0, round((start - time) * rate))
+                skip = round((begins - time) * rate)
             chunks.extend(resampler.convert(frame))
             if sum(map(len, chunks)) >= skip + wanted:
                 break
@@ -91,7 +85,8 @@ class _SoundReader:
         """Decoded frames with their times (seconds in the stream's own clock), from at or before `start`."""
         packet = None
         if self._packets.seekable:
-            packet = self._packets.land(int(start / self._time_base))
+            earliest = start < self._first
+            packet = self._packets.land(0 if earliest else int(start / self._time_base), earliest=earliest)
         codec = self._stream.codec_context
         codec.flush_buffers()
         clock = self._first
@@ -108,10 +103,9 @@ class _SoundReader:
 
     def _decode(self, codec: Any, packet: Any) -> list[AudioFrame]:
         try:
-            return [frame for frame in codec.decode(packet) if frame.samples and frame.sample_rate]
-        except MemoryError:
-            raise
-        except PYAV_FAILURES:
+            with pyav_calls():
+                return [frame for frame in codec.decode(packet) if frame.samples and frame.sample_rate]
+        except DecodingError:
             self.packets_refused += 1
             return []
 
@@ -133,13 +127,14 @@ class _Mono:
             self._kind = kind
             self._resampler = AudioResampler(format="flt", layout="mono", rate=self._rate)
         frame.pts = None  # the resampler would fill gaps and cut overlaps of damaged time stamps
-        assert self._resampler is not None
-        return chunks + _samples(self._resampler.resample(frame))
+        return chunks + self._resample(frame)
 
     def rest(self) -> list[np.ndarray]:
         """The samples still inside."""
-        return [] if self._resampler is None else _samples(self._resampler.resample(None))
+        return self._resample(None)
 
-
-def _samples(frames: list[av.AudioFrame]) -> list[np.ndarray]:
-    return [frame.to_ndarray().reshape(-1) for frame in frames]
+    def _resample(self, frame: AudioFrame | None) -> list[np.ndarray]:
+        if self._resampler is None:
+            return []
+        with pyav_calls():
+            return [out.to_ndarray().reshape(-1) for out in self._resampler.resample(frame)]
