@@ -28,7 +28,7 @@ from tagtower.features.store import FeatureStore
 from tagtower.index.exact import ExactIndex
 from tagtower.library.tagfile import read_tag_library
 from tagtower.library.tags import TagLibrary
-from tagtower.media import Decoder
+from tagtower.media.isolation import Decoder
 from tagtower.pipeline.extract import Extracted, FeatureExtractor
 from tagtower.records import Example, Problems
 from tagtower.storage.hashing import hash_text

@@ -21,7 +21,7 @@ from sklearn.svm import SVC
 
 from tagtower.config import Settings, load_settings
 from tagtower.features.store import FeatureStore
-from tagtower.media import Decoder
+from tagtower.media.isolation import Decoder
 from tagtower.pipeline.extract import Extracted, FeatureExtractor
 from tagtower.records import Split
 from tagtower.towers import build_two_tower

@@ -18,7 +18,7 @@ import numpy as np
 from tagtower.config import Settings
 from tagtower.errors import InputError, TagTowerError
 from tagtower.features.store import CENTRE, FeatureKey, FeatureStore
-from tagtower.media import DecodedMedia, DecodeRequest, FrameRequest, SoundRequest
+from tagtower.media.records import DecodedMedia, DecodeRequest, FrameRequest, SoundRequest
 from tagtower.records import Video
 from tagtower.storage.hashing import hash_text
 from tagtower.towers import TwoTower, VideoFeatures

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from tagtower.errors import InputError
 from tagtower.features.store import CENTRE, FeatureKey, FeatureStore
@@ -21,11 +21,15 @@ TAG_BATCH = 256
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """A video's vector, each expert's vector, and the gate's weight for each modality (0 where absent)."""
+    """A video's vector, each expert's vector, and the gate's weight for each modality (0 where absent).
+
+    `present` and the rows of `experts` follow the model's modalities.
+    """
 
     video: Video
     vector: Float[np.ndarray, "dim"]
     experts: Float[np.ndarray, "modality dim"]
+    present: Bool[np.ndarray, "modality"]
     weights: dict[Modality, float]
     seconds: float
     warnings: tuple[str, ...] = ()
@@ -70,13 +74,14 @@ def _mask(one: Extracted | Failed, tower: TwoTower, keep: Collection[Modality]) 
 def _embed_batch(tower: TwoTower, batch: Sequence[Extracted | Failed]) -> Iterator[Embedded | Failed]:
     good = [one for one in batch if isinstance(one, Extracted)]
     if good:
-                with torch.inference_mode():
+        with torch.inference_mode():
             encoding = tower.encode_videos(
                 collate_videos([one.features[0] for one in good], tower.modalities).to(tower.device)
             )
         vectors = encoding.vectors.float().cpu().numpy()
         experts = encoding.experts.float().cpu().numpy()
         weights = encoding.weights.float().cpu().numpy()
+        present = encoding.present.cpu().numpy()
     row = 0
     for one in batch:
         if isinstance(one, Failed):
@@ -86,6 +91,7 @@ def _embed_batch(tower: TwoTower, batch: Sequence[Extracted | Failed]) -> Iterat
             one.video,
             vectors[row],
             experts[row],
+            present[row],
             {modality: float(weights[row, k]) for k, modality in enumerate(tower.modalities)},
             one.seconds,
             one.warnings,
@@ -128,6 +134,6 @@ class TagVectors:
 
 def encode_tags(tower: TwoTower, texts: Sequence[str]) -> Float[np.ndarray, "tag dim"]:
     """Return the tag tower's vector of each text."""
-        with torch.inference_mode():
+    with torch.inference_mode():
         vectors = tower.encode_tags(collate_texts(tower.tag_features(texts)).to(tower.device))
     return np.asarray(vectors.float().cpu().numpy())

@@ -18,6 +18,7 @@ from tagtower.pipeline.extract import Failed
 from tagtower.pipeline.vectors import Embedded, embed_videos
 from tagtower.records import MODALITIES, Example, Modality, Problems, Split
 from tagtower.training.positives import resolve_tags
+from tagtower.training.splits import examples_in
 from tagtower.usecases.progress import Progress, Silent
 from tagtower.usecases.session import Session
 
@@ -65,13 +66,7 @@ def evaluate(
         ManifestError: the split is empty, or none of its videos can be read or has a tag of the library.
     """
     progress = progress or Silent()
-    chosen = [example for example in examples if example.split == split]
-    if not chosen:
-        present = ", ".join(sorted({example.split or "none" for example in examples})) or "none"
-        raise ManifestError(
-            f"The manifest has no examples in split {split!r} (it has: {present}).",
-            hint="Choose one with --split.",
-        )
+    chosen = examples_in(examples, split)
     tower = session.model.tower
     progress.phase("tags", None)
     index = ExactIndex(session.tags.encode(library.texts), tower.settings.distance.kind)

@@ -13,7 +13,7 @@ import torch
 
 from tagtower.errors import UsageError
 from tagtower.features.store import FeatureStore
-from tagtower.media import Decoder
+from tagtower.media.isolation import Decoder
 from tagtower.pipeline.extract import FeatureExtractor
 from tagtower.pipeline.vectors import TagVectors
 from tagtower.towers import LoadedModel, load_model

@@ -18,7 +18,7 @@ from tagtower.errors import TrainingError, UsageError
 from tagtower.features.store import CENTRE, FeatureStore
 from tagtower.library.tagfile import read_tag_library
 from tagtower.library.tags import TagLibrary
-from tagtower.media import Decoder
+from tagtower.media.isolation import Decoder
 from tagtower.pipeline.extract import Extracted, Failed, FeatureExtractor
 from tagtower.records import Example, Problems, Split
 from tagtower.storage.atomic import write_json

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Table
 
 from tagtower.faces.cli import options
-from tagtower.faces.cli.output import list_problems, say, write_json
+from tagtower.faces.cli.output import print_table, write_json
+
+if TYPE_CHECKING:
+    from tagtower.usecases.check import DataReport
 
 app = typer.Typer(no_args_is_help=True, help="Look at training data before training on it.")
 
@@ -16,3 +20,51 @@ app = typer.Typer(no_args_is_help=True, help="Look at training data before train
 @app.callback()
 def frame() -> None:
     """Look at training data before training on it."""
+
+
+@app.command()
+def check(
+    manifest: Annotated[Path, typer.Argument(help="JSON Lines, CSV, Parquet, or a folder of media.")],
+    tags: options.Tags,
+    strict: options.Strict = False,
+    as_json: options.Json = False,
+) -> int:
+    """Show what a manifest and a library hold, what is wrong with them, and how the tags are distributed.
+
+    No media are opened.
+    """
+    from tagtower.usecases.check import check_data
+
+    report = check_data(manifest, tags, strict=strict)
+    if as_json:
+        write_json(report.to_json(), indent=2)
+    else:
+        _show(report)
+    return 1 if report.refused else 0
+
+
+def _show(report: DataReport) -> None:
+    videos = report.videos
+    facts = Table(box=None, show_header=False, pad_edge=False)
+    facts.add_row("examples", f"{report.examples:,}", f"{report.refused:,} rows refused")
+    facts.add_row("with media", f"{videos.with_media:,}", f"{videos.media_missing:,} files missing or empty")
+    facts.add_row("with a title", f"{videos.with_title:,}", f"{videos.with_media_and_title:,} with both")
+    facts.add_row("tags in the library", f"{report.tags.tags:,}", f"version {report.tags.library}")
+    facts.add_row("tags in use", f"{report.tags.used:,}", f"{report.tags.never_in_train:,} of them never in train")
+    facts.add_row("tags a video", f"{report.tags.per_video_mean:.1f}", f"median {report.tags.per_video_median:g}")
+    facts.add_row("tags outside the library", f"{report.tags.outside:,}", f"{report.tags.outside_uses:,} uses")
+    print_table(facts)
+    splits = Table("split", "videos", "groups", "without tags", "tags", "unseen tags", box=None, pad_edge=False)
+    for name, split in report.splits.items():
+        numbers = (split.videos, split.groups, split.without_tags, split.tags, split.unseen_tags)
+        splits.add_row(name, *(f"{number:,}" for number in numbers))
+    print_table(splits)
+    uses = Table("uses of a tag", "tags", box=None, pad_edge=False)
+    for name, count in report.tags.by_uses.items():
+        uses.add_row(name, f"{count:,}")
+    print_table(uses)
+    if report.problem_count:
+        found = Table(f"{report.problem_count:,} remarks", "", box=None, pad_edge=False)
+        for problem in report.problems[:20]:
+            found.add_row(problem.where, problem.what)
+        print_table(found)
