@@ -6,7 +6,7 @@ It works on vectors that are already encoded, so the same loss serves the fused 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -47,6 +47,7 @@ class LossValue:
     active: Float[Tensor, ""]
 
 
+@runtime_checkable
 class PairLoss(Protocol):
     """A loss of distances: each pair's value, and whether the pair is active."""
 
@@ -76,11 +77,11 @@ class Loss:
         `weights` are >= 0 and default to 1. Pairs of weight 0 are left out before any distance is taken, so
         the vectors of absent experts may hold anything, NaN included.
         """
-        everything = (
+        all_weights = (
             torch.ones_like(targets.videos, dtype=torch.float32) if weights is None else weights.float()
         )
-        kept = everything.nonzero().squeeze(1)
-        weight = everything[kept]
+        kept = all_weights.nonzero().squeeze(1)
+        weight = all_weights[kept]
         rows, pair_rows = torch.unique(targets.videos[kept], return_inverse=True)
         with torch.autocast(videos.device.type, enabled=False):
             distances = DISTANCES[self.distance](videos[rows].float(), tags.float())
@@ -96,6 +97,6 @@ class Loss:
         total = weight.sum().clamp(min=torch.finfo(torch.float32).tiny)
         return LossValue(
             loss=(values * weight).sum() / total,
-            values=torch.zeros_like(everything).index_copy(0, kept, values.detach()),
+            values=torch.zeros_like(all_weights).index_copy(0, kept, values.detach()),
             active=(active * weight).sum() / total,
         )

@@ -9,16 +9,16 @@ from tagtower.training.mining.band_miner import BandMiner
 from tagtower.training.mining.compatibility import check_negatives, rule_of
 from tagtower.training.mining.miner import Mined, Miner
 from tagtower.training.mining.own import OwnTags
-from tagtower.training.mining.random import RandomMiner, random, sample_tags
+from tagtower.training.mining.random import RandomMiner, random_miner, sample_tags
 from tagtower.training.mining.report import BandSizes, MiningReport
-from tagtower.training.mining.semi_hard import semi_hard
+from tagtower.training.mining.semi_hard import semi_hard_miner
 from tagtower.training.mining.step import StepTags, step_tags
-from tagtower.training.mining.target_distance import target_distance
+from tagtower.training.mining.target_distance import target_distance_miner
 
 RULES: Mapping[str, Callable[[Settings], Miner]] = {
-    "target-distance": target_distance,
-    "semi-hard": semi_hard,
-    "random": random,
+    "target-distance": target_distance_miner,
+    "semi-hard": semi_hard_miner,
+    "random": random_miner,
 }
 
 

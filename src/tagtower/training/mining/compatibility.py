@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from tagtower.config.sections import Settings
 from tagtower.errors import ConfigError
+from tagtower.training.mining.target_distance import ceiling_of
 
 RULES_OF_LOSS: Mapping[str, tuple[str, ...]] = {
     "triplet": ("target-distance", "semi-hard", "random"),
@@ -38,7 +39,7 @@ def check_negatives(settings: Settings) -> None:
 
 
 def _check_band(settings: Settings) -> None:
-    offset, ceiling, margin = settings.negatives.offset, settings.negatives.ceiling, settings.loss.margin
+    offset, ceiling, margin = settings.negatives.offset, ceiling_of(settings), settings.loss.margin
     if offset >= margin and not settings.negatives.allow_zero_hinge:
         raise ConfigError(
             f"negatives.offset={offset:g} is not below loss.margin={margin:g}. Every negative would lie farther "
@@ -46,10 +47,9 @@ def _check_band(settings: Settings) -> None:
             "gradient, and nothing would be learnt.",
             hint="Lower negatives.offset or raise loss.margin. negatives.allow_zero_hinge=true runs it all the same.",
         )
-    top = margin if ceiling == "margin" else float("inf") if ceiling == "none" else ceiling
-    if offset >= top:
+    if offset >= ceiling:
         raise ConfigError(
-            f"No tag can lie farther than d(a,p) + {offset:g} (negatives.offset) and nearer than d(a,p) + {top:g} "
-            f"(negatives.ceiling={ceiling}).",
+            f"No tag can lie farther than d(a,p) + {offset:g} (negatives.offset) and nearer than "
+            f"d(a,p) + {ceiling:g} (negatives.ceiling={settings.negatives.ceiling}).",
             hint="Raise negatives.ceiling above negatives.offset, or set it to none.",
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -21,6 +21,7 @@ class Mined:
     report: MiningReport
 
 
+@runtime_checkable
 class Miner(Protocol):
     """A rule that draws negatives among the tags it is shown: a whole library, or the tags of a batch."""
 

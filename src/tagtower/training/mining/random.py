@@ -90,7 +90,7 @@ def _draw(
     return torch.where(counts > 0, nth + skipped, NO_NEGATIVE), counts
 
 
-def random(settings: Settings) -> RandomMiner:
+def random_miner(settings: Settings) -> RandomMiner:
     """Every tag that is not the video's own, with equal chance."""
     return RandomMiner(settings.distance.kind, settings.loss.margin)
 

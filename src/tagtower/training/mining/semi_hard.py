@@ -7,7 +7,7 @@ from tagtower.training.mining.band import Band
 from tagtower.training.mining.band_miner import BandMiner
 
 
-def semi_hard(settings: Settings) -> BandMiner:
+def semi_hard_miner(settings: Settings) -> BandMiner:
     """d(a,p) < d(a,n) < d(a,p) + m.
 
     Source: Schroff, Kalenichenko, Philbin, "FaceNet", CVPR 2015, section 3.2, equation 4.

@@ -39,13 +39,15 @@ def step_tags(
     mined = nothing if negatives is None else negatives[negatives != NO_NEGATIVE]
     tags = torch.unique(torch.cat([positives, mined, nothing if pool is None else pool]))
     near = own.within(tags)
-    columns = None
-    if negatives is not None:
-        columns = torch.searchsorted(tags, negatives).masked_fill(negatives == NO_NEGATIVE, NO_NEGATIVE)
     targets = Targets(
         videos=videos,
-        positives=torch.searchsorted(tags, positives),
-        negatives=columns,
+        positives=_columns(tags, positives),
+        negatives=None if negatives is None else _columns(tags, negatives),
         allowed=None if pool is None else torch.isin(tags, pool) & ~near.mask(len(tags)),
     )
     return StepTags(tags, targets, near)
+
+
+def _columns(tags: Int[Tensor, "tag"], chosen: Int[Tensor, "pair"]) -> Int[Tensor, "pair"]:
+    columns = torch.searchsorted(tags, chosen.contiguous())
+    return columns.masked_fill(chosen == NO_NEGATIVE, NO_NEGATIVE)
