@@ -53,7 +53,12 @@ def test_json_lines_and_csv_say_the_same(tmp_path, problems):
         Tag("boat"),
     )
     lines = [
-        {"tag": "car", "aliases": ["auto", " motor "], "description": "four wheels, one driver", "expires": "2030-01-01"},
+        {
+            "tag": "car",
+            "aliases": ["auto", " motor "],
+            "description": "four wheels, one driver",
+            "expires": "2030-01-01",
+        },
         {"tag": "boat", "aliases": None},
     ]
     jsonl = write(tmp_path, "tags.jsonl", "\n".join(map(json.dumps, lines)))
@@ -83,8 +88,16 @@ def test_bad_entries_are_counted_with_line_and_field_and_the_rest_is_read(tmp_pa
     ]
     path = write(tmp_path, "tags.jsonl", "\n".join(lines))
     assert read_tag_library(path, problems).texts == ("good",)
-    assert [problem.where for problem in problems.first] == [f"{path}:{line}" for line in (2, 3, 4, 5, 6, 7, 8, 11, 10)]
-    assert [problem.what.split(":")[0] for problem in problems.first[:5]] == ["tag", "tag", "aliases", "aliases[1]", "expires"]
+    assert [problem.where for problem in problems.first] == [
+        f"{path}:{line}" for line in (2, 3, 4, 5, 6, 7, 8, 11, 10)
+    ]
+    assert [problem.what.split(":")[0] for problem in problems.first[:5]] == [
+        "tag",
+        "tag",
+        "aliases",
+        "aliases[1]",
+        "expires",
+    ]
 
 
 def test_a_tag_of_ten_thousand_characters_is_named_by_its_line_and_shown_in_short(tmp_path, problems):
@@ -124,7 +137,9 @@ def test_an_unknown_column_is_named_with_the_nearest_that_is_known(tmp_path, pro
         ("tags.parquet", b"PAR1", "no format of a tag library"),
     ],
 )
-def test_a_library_that_cannot_be_used_is_refused_by_name_and_reason(tmp_path, problems, name, content, reason):
+def test_a_library_that_cannot_be_used_is_refused_by_name_and_reason(
+    tmp_path, problems, name, content, reason
+):
     path = write(tmp_path, name, content)
     with pytest.raises(TagLibraryError) as refusal:
         read_tag_library(path, problems)
@@ -132,7 +147,9 @@ def test_a_library_that_cannot_be_used_is_refused_by_name_and_reason(tmp_path, p
     assert reason in str(refusal.value)
 
 
-@pytest.mark.parametrize("name", ["missing.txt", "missing.jsonl", "folder", "folder.csv", "tags.txt/below.txt", "loop.txt"])
+@pytest.mark.parametrize(
+    "name", ["missing.txt", "missing.jsonl", "folder", "folder.csv", "tags.txt/below.txt", "loop.txt"]
+)
 def test_a_path_that_is_no_readable_file_is_refused(tmp_path, problems, name):
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder.csv").mkdir()

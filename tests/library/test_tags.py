@@ -48,14 +48,25 @@ def test_equal_tags_are_merged_into_the_first_and_counted_with_their_place():
 
 def test_a_merged_tag_lasts_as_long_as_the_longer_one():
     soon, late = datetime(2025, 1, 1), datetime(2026, 1, 1, tzinfo=UTC)
-    for first, second, wanted in [(soon, late, late), (late, soon, late), (soon, None, None), (None, None, None)]:
+    for first, second, wanted in [
+        (soon, late, late),
+        (late, soon, late),
+        (soon, None, None),
+        (None, None, None),
+    ]:
         library = TagLibrary.from_tags([Tag("a", expires=first), Tag("A", expires=second)])
         assert library.tags[0].expires == wanted
 
 
 def test_a_tag_is_found_by_any_spelling_and_alias():
     library = TagLibrary.from_tags([Tag("boat"), Tag("car", ("Auto", "motor  car"))])
-    assert [library.index_of(text) for text in ("BOAT", "car", "auto", "Motor Car", "train")] == [0, 1, 1, 1, None]
+    assert [library.index_of(text) for text in ("BOAT", "car", "auto", "Motor Car", "train")] == [
+        0,
+        1,
+        1,
+        1,
+        None,
+    ]
 
 
 def test_an_alias_gives_way_to_a_tag_and_to_an_earlier_alias():
@@ -95,7 +106,9 @@ def test_the_version_is_of_the_content():
 
 def test_expired_tags_are_left_out_on_request():
     noon = datetime(2025, 6, 1, 12, tzinfo=UTC)
-    library = TagLibrary.from_tags([Tag("gone", expires=noon), Tag("stays", ("s",)), Tag("naive", expires=datetime(2026, 1, 1))])
+    library = TagLibrary.from_tags(
+        [Tag("gone", expires=noon), Tag("stays", ("s",)), Tag("naive", expires=datetime(2026, 1, 1))]
+    )
     assert library.texts == ("gone", "stays", "naive")
     assert library.unexpired(noon).texts == ("stays", "naive")
     assert library.unexpired(noon).index_of("s") == 0

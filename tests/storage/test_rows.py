@@ -16,7 +16,9 @@ def row(value, *, joined_lists=False):
     return Row(7, {"field": value}, joined_lists)
 
 
-@pytest.mark.parametrize(("value", "wanted"), [("a", "a"), (" a\n", "a"), ("", None), (" ", None), (None, None)])
+@pytest.mark.parametrize(
+    ("value", "wanted"), [("a", "a"), (" a\n", "a"), ("", None), (" ", None), (None, None)]
+)
 def test_a_text_loses_the_blanks_around_it(value, wanted):
     assert row(value).text("field") == wanted
     assert Row(7, {}).text("field") is None
@@ -54,7 +56,9 @@ def test_a_list_is_a_list_or_in_csv_a_text_with_semicolons():
     assert row("", joined_lists=True).texts("field") == row(None).texts("field") == ()
 
 
-@pytest.mark.parametrize(("value", "field"), [("a;b", "field"), ({}, "field"), (["a", 1], "field[1]"), ([None], "field[0]")])
+@pytest.mark.parametrize(
+    ("value", "field"), [("a;b", "field"), ({}, "field"), (["a", 1], "field[1]"), ([None], "field[0]")]
+)
 def test_what_is_no_list_of_texts_is_refused_by_its_place(value, field):
     with pytest.raises(FieldError) as refusal:
         row(value).texts("field")
@@ -63,7 +67,13 @@ def test_what_is_no_list_of_texts_is_refused_by_its_place(value, field):
 
 def test_times_are_iso_and_in_utc_where_they_name_no_zone():
     noon = datetime(2025, 1, 31, 12, tzinfo=UTC)
-    for value in ("2025-01-31T12:00:00Z", "2025-01-31 12:00", "2025-01-31T13:00:00+01:00", noon, datetime(2025, 1, 31, 12)):
+    for value in (
+        "2025-01-31T12:00:00Z",
+        "2025-01-31 12:00",
+        "2025-01-31T13:00:00+01:00",
+        noon,
+        datetime(2025, 1, 31, 12),
+    ):
         assert row(value).time("field") == noon
     for value in ("2025-01-31", "20250131", date(2025, 1, 31)):
         assert row(value).time("field") == datetime(2025, 1, 31, tzinfo=UTC)

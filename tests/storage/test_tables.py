@@ -30,7 +30,7 @@ def write(folder: Path, name: str, content: str | bytes) -> Path:
 
 
 def test_the_formats_agree(tmp_path):
-    fields = [{"id": "1", "title": "a, \"b\"\nc"}, {"id": "2", "title": "日本"}]
+    fields = [{"id": "1", "title": 'a, "b"\nc'}, {"id": "2", "title": "日本"}]
     write(tmp_path, "t.jsonl", "\n".join(json.dumps(row) for row in fields))
     write(tmp_path, "t.csv", 'id,title\r\n1,"a, ""b""\r\nc"\r\n2,日本\r\n')
     pyarrow.parquet.write_table(pa.Table.from_pylist(fields), tmp_path / "t.parquet")
@@ -86,7 +86,9 @@ def test_unknown_columns_are_one_problem_with_counts_and_the_nearest_name(tmp_pa
 
 
 def test_many_unknown_columns_do_not_fill_the_screen(tmp_path):
-    path = write(tmp_path, "t.jsonl", json.dumps({"title": "a", **{f"{'k' * 500}{place}": 1 for place in range(500)}}))
+    path = write(
+        tmp_path, "t.jsonl", json.dumps({"title": "a", **{f"{'k' * 500}{place}": 1 for place in range(500)}})
+    )
     what = read(path)[1].problems.first[0].what
     assert "and 492 more" in what
     assert len(what) < 1000

@@ -34,7 +34,14 @@ def slow_lines(content: bytes) -> list[tuple[int, str]]:
 
 
 @settings(deadline=None)
-@given(st.lists(st.sampled_from([b"a", b"\n", b"\r", b"\r\n", b"\0", b"\xe9", "é".encode(), b"\xef\xbb\xbf", b"\xff"]), min_size=1))
+@given(
+    st.lists(
+        st.sampled_from(
+            [b"a", b"\n", b"\r", b"\r\n", b"\0", b"\xe9", "é".encode(), b"\xef\xbb\xbf", b"\xff"]
+        ),
+        min_size=1,
+    )
+)
 def test_lines_equal_the_slow_reading(tmp_path_factory, pieces):
     content = b"x" + b"".join(pieces)
     path = tmp_path_factory.mktemp("lines") / "f.txt"

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import mean, median
+from statistics import fmean, median
 from typing import Any
 
 from tagtower.library.tagfile import read_tag_library
@@ -197,8 +197,8 @@ def _tag_facts(
         used=len(uses),
         unused=len(library) - len(uses),
         never_in_train=len(library) - len(in_train),
-        per_video_mean=mean(counts),
-        per_video_median=median(counts),
+        per_video_mean=fmean(counts),
+        per_video_median=float(median(counts)),
         per_video_most=max(counts),
         by_uses=_by_uses([uses[tag] for tag in range(len(library))]),
         most_frequent={library.texts[tag]: count for tag, count in uses.most_common(SHOWN)},

@@ -1,0 +1,108 @@
+"""The report on a manifest and a library: facts counted by hand, and warnings before training stumbles."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tagtower.errors import ManifestError, TagLibraryError
+from tagtower.usecases.check import check_data
+
+
+@pytest.fixture
+def folder(tmp_path):
+    rows = [
+        {
+            "id": "a",
+            "video": "a.mp4",
+            "title": "A",
+            "tags": ["car", "boat"],
+            "split": "train",
+            "published": "2025-01-02",
+        },
+        {"id": "b", "video": "gone.mp4", "tags": ["auto"], "split": "train", "published": "2025-01-01"},
+        {"id": "c", "video": "s3://bucket/c.mp4", "tags": ["moon"], "split": "train"},
+        {
+            "id": "d",
+            "title": "D",
+            "description": "x",
+            "subtitles": "y",
+            "tags": ["boat", "sun"],
+            "split": "val",
+            "group": "g",
+        },
+        {"id": "e", "video": "empty.mp4", "title": "E", "tags": [], "split": "test", "group": "g"},
+        {"id": "e", "title": "again"},
+    ]
+    (tmp_path / "m.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "a.mp4").write_bytes(b"x")
+    (tmp_path / "empty.mp4").write_bytes(b"")
+    lines = [{"tag": "car", "aliases": ["auto"]}, {"tag": "boat"}, {"tag": "sun"}, {"tag": "bus"}]
+    (tmp_path / "t.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    return tmp_path
+
+
+def test_facts_are_those_counted_by_hand(folder):
+    report = check_data(folder / "m.jsonl", folder / "t.jsonl")
+    assert (report.examples, report.refused, report.split_given) == (5, 1, True)
+    videos = report.videos
+    assert (videos.with_media, videos.media_elsewhere, videos.media_missing) == (4, 1, 2)
+    assert (videos.with_title, videos.with_media_and_title) == (3, 2)
+    assert (videos.with_description, videos.with_subtitles, videos.with_time) == (1, 1, 2)
+    assert (videos.first_published, videos.last_published) == (
+        "2025-01-01T00:00:00+00:00",
+        "2025-01-02T00:00:00+00:00",
+    )
+    train, val, test = (report.splits[split] for split in ("train", "val", "test"))
+    assert (train.videos, train.groups, train.without_tags, train.tags, train.unseen_tags) == (3, 3, 1, 2, 0)
+    assert (val.videos, val.groups, val.without_tags, val.tags, val.unseen_tags) == (1, 1, 0, 2, 1)
+    assert (test.videos, test.groups, test.without_tags, test.tags, test.unseen_tags) == (1, 1, 1, 0, 0)
+    tags = report.tags
+    assert (tags.tags, tags.aliases, tags.used, tags.unused, tags.never_in_train) == (4, 1, 3, 1, 2)
+    assert (tags.per_video_mean, tags.per_video_median, tags.per_video_most) == (1.0, 1, 2)
+    assert tags.by_uses == {"0": 1, "1": 1, "2-4": 2, "5-9": 0, "10-99": 0, "100-999": 0, "1000+": 0}
+    assert tags.most_frequent == {"car": 2, "boat": 2, "sun": 1}
+    assert (tags.outside, tags.outside_uses, tags.outside_most_frequent) == (1, 1, {"moon": 1})
+
+
+def test_what_is_wrong_is_listed(folder):
+    report = check_data(folder / "m.jsonl", folder / "t.jsonl")
+    whats = " | ".join(f"{problem.where} {problem.what}" for problem in report.problems)
+    for expected in (
+        "m.jsonl:6 id: 'e'",
+        "gone.mp4 is not there",
+        "empty.mp4 is empty",
+        "in two splits: 1",
+        "'moon' (1)",
+    ):
+        assert expected in whats
+    assert report.problem_count == len(report.problems) == 5
+
+
+def test_the_report_is_json(folder):
+    report = check_data(folder / "m.jsonl", folder / "t.jsonl")
+    assert json.loads(json.dumps(report.to_json(), allow_nan=False))["tags"]["used"] == 3
+
+
+def test_training_is_warned_of_what_it_would_stumble_over(tmp_path):
+    (tmp_path / "m.csv").write_text("title,tags\na,moon\n")
+    (tmp_path / "t.txt").write_text("car\n")
+    report = check_data(tmp_path / "m.csv", tmp_path / "t.txt")
+    assert {problem.where for problem in report.problems} == {"tags", "library", "train", "val", "test"}
+    assert report.tags.per_video_most == 0
+
+
+def test_strict_and_unreadable_inputs_are_refused(folder):
+    with pytest.raises(ManifestError, match=r"m\.jsonl:6: id"):
+        check_data(folder / "m.jsonl", folder / "t.jsonl", strict=True)
+    with pytest.raises(TagLibraryError, match="no such file"):
+        check_data(folder / "m.jsonl", folder / "missing.txt")
+
+
+@pytest.mark.parametrize(("name", "tags", "never_in_train"), [("clips", 280, 98), ("sounds", 10, 0)])
+def test_real_data_are_sound(bench_data, name, tags, never_in_train):
+    folder = bench_data / "data" / name
+    report = check_data(folder / "manifest.jsonl", folder / "tags.txt")
+    assert (report.problem_count, report.refused, report.videos.media_missing) == (0, 0, 0)
+    assert (report.tags.tags, report.tags.never_in_train) == (tags, never_in_train)
