@@ -70,8 +70,9 @@ def test_what_is_wrong_is_listed(folder):
     report = check_data(folder / "m.jsonl", folder / "t.jsonl")
     whats = " | ".join(f"{problem.where} {problem.what}" for problem in report.problems)
     for expected in (
-        "m.jsonl:6 id: 'e'",
         "gone.mp4 is not there",
+        "m.jsonl:6 id: 'e'",
+        "m.jsonl:2 video: ",
         "empty.mp4 is empty",
         "in two splits: 1",
         "'moon' (1)",

@@ -10,7 +10,7 @@ from tagtower.library.tags import TagLibrary, tag_fault
 from tagtower.records import Problems, Tag
 from tagtower.storage.rows import BadRows, FieldError, Row
 from tagtower.storage.tables import read_rows
-from tagtower.storage.textlines import text_lines
+from tagtower.storage.textlines import check_is_file, text_lines
 
 COLUMNS = ("tag", "aliases", "description", "expires")
 TABLE_SUFFIXES = (".jsonl", ".ndjson", ".csv")
@@ -27,10 +27,11 @@ def read_tag_library(path: Path, problems: Problems) -> TagLibrary:
         TagLibraryError: the file cannot be read or has no usable tag.
     """
     bad = BadRows(path, problems, TagLibraryError)
+    check_is_file(bad)
     suffix = path.suffix.lower()
     if suffix in TABLE_SUFFIXES:
         entries = _table_entries(bad)
-    elif suffix in TEXT_SUFFIXES or path.is_dir():
+    elif suffix in TEXT_SUFFIXES:
         entries = _text_entries(bad)
     else:
         raise bad.failure(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 import stat
 from collections.abc import Iterator
 
@@ -14,18 +15,22 @@ MAX_LINE_CHARACTERS = 1 << 24
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
+def is_folder(bad: BadRows) -> bool:
+    """Return whether the path is a folder.
+
+    Raises:
+        InputError: there is nothing, or it cannot be looked at; its kind is `bad.error`.
+    """
+    return stat.S_ISDIR(_look(bad).st_mode)
+
+
 def check_is_file(bad: BadRows) -> None:
     """Return if the file is there and holds something.
 
     Raises:
         InputError: it is missing, empty, a folder or a device; its kind is `bad.error`.
     """
-    try:
-        found = bad.path.stat()
-    except FileNotFoundError:
-        raise bad.failure("there is no such file.", hint="Check the path.") from None
-    except (OSError, ValueError) as fault:
-        raise bad.failure(f"cannot be read: {fault}.") from fault
+    found = _look(bad)
     if stat.S_ISDIR(found.st_mode):
         raise bad.failure("is a folder, where a file is wanted.")
     if not stat.S_ISREG(found.st_mode):
@@ -52,6 +57,15 @@ def text_lines(bad: BadRows) -> Iterator[tuple[int, str]]:
         ) from fault
     except OSError as fault:
         raise bad.failure(f"cannot be read: {fault.strerror or fault}.") from fault
+
+
+def _look(bad: BadRows) -> os.stat_result:
+    try:
+        return bad.path.stat()
+    except FileNotFoundError:
+        raise bad.failure("there is no such file.", hint="Check the path.") from None
+    except (OSError, ValueError) as fault:
+        raise bad.failure(f"cannot be read: {fault}.") from fault
 
 
 def _sound_lines(bad: BadRows) -> Iterator[tuple[int, str]]:

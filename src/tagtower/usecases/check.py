@@ -111,7 +111,7 @@ def check_data(
     library = read_tag_library(tags, problems)
     examples = assign_splits(read.examples, val_share, seed, problems)
     positives = resolve_tags(examples, library, problems)
-    videos = _video_facts(examples, problems)
+    videos = _video_facts(examples, manifest, problems)
     splits = _split_facts(examples, positives)
     _warn(library, splits, problems)
     return DataReport(
@@ -128,7 +128,7 @@ def check_data(
     )
 
 
-def _video_facts(examples: Sequence[Example], problems: Problems) -> VideoFacts:
+def _video_facts(examples: Sequence[Example], manifest: Path, problems: Problems) -> VideoFacts:
     videos = [example.video for example in examples]
     local = [(example, example.video.media) for example in examples if example.video.media]
     elsewhere = missing = 0
@@ -137,7 +137,8 @@ def _video_facts(examples: Sequence[Example], problems: Problems) -> VideoFacts:
             elsewhere += 1
         elif (fault := _file_fault(Path(media))) is not None:
             missing += 1
-            problems.add(example.video.id, f"video: {media} {fault}")
+            place = f"{manifest}:{example.line}" if example.line else str(manifest)
+            problems.add(place, f"video: {media} {fault}")
     times = sorted(example.published for example in examples if example.published)
     return VideoFacts(
         with_media=len(local),
@@ -220,7 +221,7 @@ def _by_uses(uses: Sequence[int]) -> dict[str, int]:
 def _warn(library: TagLibrary, splits: dict[Split, SplitFacts], problems: Problems) -> None:
     """Count what no row is to blame for and training would stumble over."""
     if len(library) == 1:
-        problems.add("library", "one tag only: training needs a second one to tell it from")
+        problems.add("library", "one tag only: training needs another to tell it apart from")
     if not splits["train"].tags:
         problems.add(
             "train", "no training video has a tag of the library; are this manifest and this library a pair?"

@@ -225,7 +225,7 @@ def test_a_manifest_that_cannot_be_used_is_refused_by_name_and_reason(
     assert reason in str(refusal.value)
 
 
-@pytest.mark.parametrize("name", ["missing.jsonl", "missing", "file.csv/x.jsonl"])
+@pytest.mark.parametrize("name", ["missing.jsonl", "missing", "file.csv/x.jsonl", "n" * 5000])
 def test_a_missing_manifest_is_refused(tmp_path, problems, name):
     (tmp_path / "file.csv").write_text("title\n")
     with pytest.raises(ManifestError, match=r"no such file|cannot be read"):

@@ -19,7 +19,9 @@ _VIDEO = """
 264 265 3g2 3gp asf avi divx dv f4v flv gif h264 h265 hevc ivf m2t m2ts m2v m4v mkv mov mp4 mpe mpeg mpg mts mxf nut
 obu ogm ogv rm rmvb swf ts vob webm wmv y4m
 """
-_SOUND = "aac ac3 aif aifc aiff amr ape au caf eac3 flac m4a m4b mka mp2 mp3 oga ogg opus wav wave weba wma wv"
+_SOUND = (
+    "aac ac3 aif aifc aiff amr ape au caf eac3 flac m4a m4b mka mp2 mp3 oga ogg opus wav wave weba wma wv"
+)
 MEDIA_SUFFIXES = frozenset(f".{name}" for name in (_VIDEO + _SOUND).split())
 
 
@@ -74,8 +76,8 @@ def _info_name(media_name: str) -> str:
 
 
 def _media_example(bad: BadRows, path: Path, titles: TitleSource, downloads: set[str]) -> Iterator[Example]:
-    if text_fault(path.name) is not None:
-        bad.add(0, f"the name of {path.name!r} is no UTF-8; rename the file")
+    if text_fault(str(path)) is not None:
+        bad.add(0, f"the name of {str(path)!r} is no UTF-8; rename the file")
     elif _info_name(path.name) in downloads:
         yield from _described(bad, path.with_name(_info_name(path.name)), media=path)
     else:

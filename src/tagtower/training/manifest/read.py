@@ -10,7 +10,7 @@ from tagtower.errors import ManifestError
 from tagtower.records import Example, Problems
 from tagtower.storage.rows import BadRows, shorten
 from tagtower.storage.tables import TABLE_FORMATS
-from tagtower.storage.textlines import check_is_file
+from tagtower.storage.textlines import check_is_file, is_folder
 from tagtower.training.manifest.folder import TitleSource, folder_examples
 from tagtower.training.manifest.location import is_local
 from tagtower.training.manifest.table import table_examples
@@ -33,7 +33,7 @@ def read_manifest(
     """Return the examples of a file (JSON Lines, CSV, Parquet) or of a folder of media or yt-dlp downloads.
 
     Bad rows are counted in `problems` with file, line and field. A row without an id is called by its video's path
-    from the manifest, or `row-N` by its line. Media are not opened, nor need they exist.
+    from the manifest, or `row-N` by its line. Media need not exist.
 
     Args:
         strict: stop at the first bad row.
@@ -43,7 +43,8 @@ def read_manifest(
         MissingExtraError: it is a Parquet file and pyarrow is not installed.
     """
     bad = BadRows(path, problems, ManifestError, strict)
-    if path.is_dir():
+    in_folder = is_folder(bad)
+    if in_folder:
         read, wanted = folder_examples(bad, titles), "media files"
     else:
         check_is_file(bad)
@@ -53,7 +54,7 @@ def read_manifest(
                 hint=f"A manifest is a folder of media or a file of one of: {', '.join(MANIFEST_SUFFIXES)}.",
             )
         read, wanted = table_examples(bad), "rows"
-    folder = (path if path.is_dir() else path.parent).absolute()
+    folder = (path if in_folder else path.parent).absolute()
     examples = _with_ids(_first_of_each_id(read, bad, folder), folder)
     if not examples:
         raise bad.nothing_left(wanted)
