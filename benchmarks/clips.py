@@ -45,7 +45,9 @@ MODELS = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--models", nargs="*", default=list(MODELS), choices=MODELS)
@@ -91,7 +93,11 @@ def main() -> None:
     if "title alone" in arguments.models and "fused" in arguments.models:
         differences = np.subtract(found["fused (image+audio+text)"], found["title alone (text)"])
         noise = float(differences.std() / np.sqrt(len(differences)))
-        print(verdict("fused with title", mean["fused (image+audio+text)"], mean["title alone (text)"] - 2 * noise))
+        print(
+            verdict(
+                "fused with title", mean["fused (image+audio+text)"], mean["title alone (text)"] - 2 * noise
+            )
+        )
 
 
 def folds(rows: Sequence[Example], count: int, fold: int) -> list[Example]:
@@ -108,7 +114,9 @@ def picture_features(rows: Sequence[Example], chosen: Settings, store: Path) -> 
     tower = build_two_tower(chosen, [], [])
     wall, cpu = time.perf_counter(), time.process_time()
     with Decoder(chosen.media) as decoder:
-        stream = FeatureExtractor(tower, chosen, decoder, FeatureStore(store)).extract(row.video for row in rows)
+        stream = FeatureExtractor(tower, chosen, decoder, FeatureStore(store)).extract(
+            row.video for row in rows
+        )
         features = {
             one.video.id: one.features[0].image.mean(0)
             for one in stream
@@ -133,9 +141,10 @@ def peers(rows: Sequence[Example], library: TagLibrary, pictures: dict[str, np.n
     counts = Counter(tag for row in train for tag in own[id(row)])
     popularity = np.array([counts[tag] for tag in range(len(library))], float)
 
-    mentions = np.array(
-        [[mentioned(text, row.video.title or "") for text in library.texts] for row in test], float
-    ) + 1e-3 * popularity / popularity.max()
+    mentions = (
+        np.array([[mentioned(text, row.video.title or "") for text in library.texts] for row in test], float)
+        + 1e-3 * popularity / popularity.max()
+    )
 
     index = ExactIndex(np.stack([pictures[row.video.id] for row in train]), "cosine")
     near = index.search(np.stack([pictures[row.video.id] for row in test]), NEIGHBOURS)

@@ -30,7 +30,9 @@ SETTINGS = ["image.encoder=none", "text.encoder=none", "tag.encoder=bert"]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
     arguments = parser.parse_args()
@@ -45,7 +47,9 @@ def main() -> None:
     print(f"\ndata/sounds, train to test, {arguments.seeds} seeds; {machine()}")
     print(f"{'audio expert, recall@1':32} {spread(found)}   seeds: {' '.join(f'{one:.3f}' for one in found)}")
     print(f"{'MFCC statistics + RBF SVM':32} {svm:.3f}")
-    print(f"train seconds {np.mean([run.train_seconds for run in runs]):.0f}, peak memory {peak_mib():.0f} MiB")
+    print(
+        f"train seconds {np.mean([run.train_seconds for run in runs]):.0f}, peak memory {peak_mib():.0f} MiB"
+    )
     print(verdict("audio expert recall@1", float(np.mean(found)), 0.55))
 
 
@@ -58,7 +62,9 @@ def svm_accuracy(data: Data, chosen: Settings, store: Path) -> float:
     rows = data.examples()
     tower = build_two_tower(chosen, [], [tag for row in rows for tag in row.tags])
     with Decoder(chosen.media) as decoder:
-        found = FeatureExtractor(tower, chosen, decoder, FeatureStore(store)).extract(row.video for row in rows)
+        found = FeatureExtractor(tower, chosen, decoder, FeatureStore(store)).extract(
+            row.video for row in rows
+        )
         features = {one.video.id: statistics(one) for one in found if isinstance(one, Extracted)}
 
     def split(name: Split) -> tuple[np.ndarray, list[str]]:

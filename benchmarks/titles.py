@@ -29,7 +29,9 @@ SYSTEMS = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--systems", nargs="*", default=list(SYSTEMS), choices=SYSTEMS)
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
@@ -42,7 +44,11 @@ def main() -> None:
         floor = untrained(data, load_settings("base", overrides=common), Path(store))
         runs = {
             name: [
-                trained(data, load_settings("base", overrides=[*common, *SYSTEMS[name], f"train.seed={seed}"]), Path(store))
+                trained(
+                    data,
+                    load_settings("base", overrides=[*common, *SYSTEMS[name], f"train.seed={seed}"]),
+                    Path(store),
+                )
                 for seed in range(arguments.seeds)
             ]
             for name in arguments.systems
@@ -85,7 +91,9 @@ def _new(run: Run) -> float:
 
 
 def _gain(before: Run, after: Run) -> tuple[float, float]:
-    scores = [video_scores(one.distances, one.relevant).ndcg_at_10 for one in map(_evaluation, (after, before))]
+    scores = [
+        video_scores(one.distances, one.relevant).ndcg_at_10 for one in map(_evaluation, (after, before))
+    ]
     interval = bootstrap_interval(scores[0], scores[1], seed=0)
     return interval.low, interval.high
 

@@ -38,7 +38,12 @@ class TagTower:
 
     @classmethod
     def from_pretrained(
-        cls, path: str | Path, *, device: Device = "auto", store: Path | None = None, bypass_store: bool = False
+        cls,
+        path: str | Path,
+        *,
+        device: Device = "auto",
+        store: Path | None = None,
+        bypass_store: bool = False,
     ) -> TagTower:
         """Return the model of a folder, or of a hub repository where no such folder exists.
 
@@ -135,7 +140,8 @@ class TagTower:
 
 def _videos(videos: Sequence[str | Path | Video]) -> list[Video]:
     return [
-        one if isinstance(one, Video) else Video(id=str(one), media=str(Path(one).absolute())) for one in videos
+        one if isinstance(one, Video) else Video(id=str(one), media=str(Path(one).absolute()))
+        for one in videos
     ]
 
 

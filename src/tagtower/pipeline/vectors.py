@@ -67,7 +67,9 @@ def _mask(one: Extracted | Failed, tower: TwoTower, keep: Collection[Modality]) 
     )
     if not set(features.present) & set(tower.modalities):
         name = one.video.media or one.video.id
-        return Failed(one.video, InputError(f"{name}: has none of the modalities asked for ({', '.join(keep)})."))
+        return Failed(
+            one.video, InputError(f"{name}: has none of the modalities asked for ({', '.join(keep)}).")
+        )
     return replace(one, features=(features,))
 
 

@@ -129,7 +129,14 @@ def train(
             on_event=on_event,
             resume=resume,
         )
-    known = sorted({library.texts[tag] for row, own in zip(rows, positives, strict=True) if row.split == "train" for tag in own})
+    known = sorted(
+        {
+            library.texts[tag]
+            for row, own in zip(rows, positives, strict=True)
+            if row.split == "train"
+            for tag in own
+        }
+    )
     metrics = result.to_json()
     save_model(out, tower, known, metrics, model_card(settings, library, known, result, len(data.train)))
     _close_run(state, out)
@@ -155,7 +162,8 @@ def _make_way(out: Path, *, resume: bool, overwrite: bool) -> None:
             raise UsageError(f"{out} exists.", hint="Choose another --out, or replace it with --overwrite.")
         if state.exists():
             raise UsageError(
-                f"{state} holds an unfinished run.", hint="Go on with --resume, or start anew with --overwrite."
+                f"{state} holds an unfinished run.",
+                hint="Go on with --resume, or start anew with --overwrite.",
             )
     if overwrite:
         shutil.rmtree(state, ignore_errors=True)
@@ -219,7 +227,9 @@ def _start_tower(
     tower = load_model(warm_start).tower
     towers = {"image", "audio", "text", "tag", "fusion", "distance"}
     changed = [
-        name for name in towers if getattr(tower.settings, name).model_dump() != getattr(settings, name).model_dump()
+        name
+        for name in towers
+        if getattr(tower.settings, name).model_dump() != getattr(settings, name).model_dump()
     ]
     if changed:
         raise UsageError(

@@ -24,7 +24,9 @@ def frame() -> None:
 
 @app.command()
 def check(
-    manifest: Annotated[Path, typer.Argument(help="JSON Lines, CSV, Parquet, or a folder of media.")],
+    manifest: Annotated[
+        Path, typer.Argument(metavar="MANIFEST", help="JSON Lines, CSV, Parquet, or a folder of media.")
+    ],
     tags: options.Tags,
     strict: options.Strict = False,
     as_json: options.Json = False,
@@ -50,11 +52,19 @@ def _show(report: DataReport) -> None:
     facts.add_row("with media", f"{videos.with_media:,}", f"{videos.media_missing:,} files missing or empty")
     facts.add_row("with a title", f"{videos.with_title:,}", f"{videos.with_media_and_title:,} with both")
     facts.add_row("tags in the library", f"{report.tags.tags:,}", f"version {report.tags.library}")
-    facts.add_row("tags in use", f"{report.tags.used:,}", f"{report.tags.never_in_train:,} of them never in train")
-    facts.add_row("tags a video", f"{report.tags.per_video_mean:.1f}", f"median {report.tags.per_video_median:g}")
-    facts.add_row("tags outside the library", f"{report.tags.outside:,}", f"{report.tags.outside_uses:,} uses")
+    facts.add_row(
+        "tags in use", f"{report.tags.used:,}", f"{report.tags.never_in_train:,} of them never in train"
+    )
+    facts.add_row(
+        "tags a video", f"{report.tags.per_video_mean:.1f}", f"median {report.tags.per_video_median:g}"
+    )
+    facts.add_row(
+        "tags outside the library", f"{report.tags.outside:,}", f"{report.tags.outside_uses:,} uses"
+    )
     print_table(facts)
-    splits = Table("split", "videos", "groups", "without tags", "tags", "unseen tags", box=None, pad_edge=False)
+    splits = Table(
+        "split", "videos", "groups", "without tags", "tags", "unseen tags", box=None, pad_edge=False
+    )
     for name, split in report.splits.items():
         numbers = (split.videos, split.groups, split.without_tags, split.tags, split.unseen_tags)
         splits.add_row(name, *(f"{number:,}" for number in numbers))

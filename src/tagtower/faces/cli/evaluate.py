@@ -22,14 +22,20 @@ SOME_FAILED = 1
 
 def evaluate(
     model: options.Model,
-    manifest: Annotated[Path, typer.Argument(help="JSON Lines, CSV, Parquet, or a folder of media.")],
+    manifest: Annotated[
+        Path, typer.Argument(metavar="MANIFEST", help="JSON Lines, CSV, Parquet, or a folder of media.")
+    ],
     tags: options.Tags,
     split: Annotated[str, typer.Option("--split", help="train, val or test.")] = "test",
     modalities: Annotated[
         str | None,
-        typer.Option("--modalities", help="Use these alone, such as image,audio; the others count as missing."),
+        typer.Option(
+            "--modalities", help="Use these alone, such as image,audio; the others count as missing."
+        ),
     ] = None,
-    report: Annotated[Path | None, typer.Option("--report", help="Write an HTML report to this file.")] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="Write an HTML report to this file.")
+    ] = None,
     as_json: options.Json = False,
     device: options.Device = "auto",
     store: options.Store = None,

@@ -13,8 +13,8 @@ import traceback
 from collections.abc import Sequence
 from types import FrameType
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 from tagtower.errors import TagTowerError, UsageError
 from tagtower.faces.cli import config, data, demo, embed, evaluate, label, train
@@ -40,10 +40,6 @@ app.add_typer(data.app, name="data")
 app.add_typer(config.app, name="config")
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM arrived: what Ctrl-C does, under another exit code."""
-
-
 def _show_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
@@ -62,21 +58,26 @@ def frame(
 
 
 def run() -> None:
-    """Run the command line and leave with its exit code."""
-    signal.signal(signal.SIGTERM, _terminate)
-    sys.exit(main(sys.argv[1:]))
+    """Run the command line and leave with its exit code. SIGTERM does what Ctrl-C does."""
+    received: list[int] = []
+
+    def interrupt(number: int, stack: FrameType | None) -> None:
+        received.append(number)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    code = main(sys.argv[1:])
+    sys.exit(TERMINATED if code == INTERRUPTED and received else code)
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; every failure is told on stderr."""
     try:
-        result = app(list(arguments), standalone_mode=False)
+        code = app(list(arguments), standalone_mode=False)
         sys.stdout.flush()
-        return result if isinstance(result, int) else 0
-    except (click.exceptions.Exit, click.exceptions.Abort) as stop:
-        return getattr(stop, "exit_code", INTERRUPTED)
-    except click.ClickException as error:
-        error.show(file=sys.stderr)
+    except TyperException as error:
+        show = getattr(error, "show", None)  # wrong use is shown with the command's usage
+        show(file=sys.stderr) if show else say(f"tagtower: {error}")
         return WRONG_USE
     except UsageError as error:
         say(f"tagtower: {error}")
@@ -84,12 +85,8 @@ def main(arguments: Sequence[str]) -> int:
     except TagTowerError as error:
         say(f"tagtower: {error}")
         return NOTHING_DONE
-    except Terminated:
-        say("tagtower: terminated; what was finished is kept.")
-        return TERMINATED
-    except KeyboardInterrupt:
-        say("tagtower: interrupted; what was finished is kept.")
-        return INTERRUPTED
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe has gone, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -97,7 +94,6 @@ def main(arguments: Sequence[str]) -> int:
         traceback.print_exc()
         say(f"tagtower: this is a bug. Please report it, with the lines above, to {ISSUES}.")
         return BUG
-
-
-def _terminate(number: int, stack: FrameType | None) -> None:
-    raise Terminated
+    if code == INTERRUPTED:
+        say("tagtower: interrupted; what was finished is kept.")
+    return code if isinstance(code, int) else 0

@@ -20,4 +20,4 @@ Store = Annotated[
     typer.Option("--store", help="Folder of the feature store; default the user's cache ($TAGTOWER_CACHE)."),
 ]
 NoStore = Annotated[bool, typer.Option("--no-store", help="Keep no features; every file is decoded afresh.")]
-Model = Annotated[Path, typer.Argument(help="A model folder that training wrote.")]
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A model folder that training wrote.")]

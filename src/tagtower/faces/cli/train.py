@@ -18,10 +18,14 @@ SOME_FAILED = 1
 
 
 def train(
-    manifest: Annotated[Path, typer.Argument(help="JSON Lines, CSV, Parquet, or a folder of media.")],
+    manifest: Annotated[
+        Path, typer.Argument(metavar="MANIFEST", help="JSON Lines, CSV, Parquet, or a folder of media.")
+    ],
     tags: options.Tags,
     out: Annotated[Path, typer.Option("--out", help="The model folder to write.")],
-    preset: Annotated[str | None, typer.Option("--preset", help="tiny, base or finetune (default tiny).")] = None,
+    preset: Annotated[
+        str | None, typer.Option("--preset", help="tiny, base or finetune (default tiny).")
+    ] = None,
     config: ConfigFile = None,
     overrides: SetOptions = None,
     warm_start: Annotated[

@@ -1,0 +1,85 @@
+"""The model card that training writes into the model folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tagtower.config import Settings
+from tagtower.library.tags import TagLibrary
+from tagtower.towers import TwoTower
+
+TAGS_SHOWN = 20
+
+
+def model_card(
+    tower: TwoTower,
+    library: TagLibrary,
+    training_tags: Sequence[str],
+    validation: Mapping[str, Any],
+    videos: Mapping[str, int],
+) -> str:
+    """Return the card as Markdown with the front matter that hubs read."""
+    settings = tower.settings
+    figures = "\n".join(
+        f"| {name} | {value:.3f} |" for name, value in validation.items() if isinstance(value, float)
+    )
+    shown = ", ".join(training_tags[:TAGS_SHOWN]) + (", ..." if len(training_tags) > TAGS_SHOWN else "")
+    return f"""---
+library_name: tagtower
+pipeline_tag: video-classification
+tags:
+- tagtower
+- two-tower
+- video-tagging
+---
+
+# A TagTower model
+
+It places videos and tags in one space of width {tower.width}; a tag fits a video when their {settings.distance.kind}
+distance is small. It ranks tags from any library, also tags that did not occur in training.
+
+```python
+from tagtower import TagTower
+
+tower = TagTower.from_pretrained("this folder")
+tower.label(["a.mp4"], tags=["football", "interview"], top_k=5)
+```
+
+## What it reads
+
+{_reads(settings)}
+
+## Training
+
+{videos["train"]:,} videos, {len(training_tags):,} tags ({shown}), library version {library.version}. Loss
+`{settings.loss.name}`, negatives `{settings.negatives.rule}`, seed {settings.train.seed}. The weights are those of the
+epoch with the best validation nDCG@10.
+
+## Validation ({videos["val"]:,} videos)
+
+| metric | value |
+|---|---|
+{figures}
+
+## Limits
+
+The tags of the training data decide what the model can tell apart; a tag far from all of them is ranked by its words
+alone. A distance is no probability. Judge the model on videos of your own before you rely on it.
+"""
+
+
+def _reads(settings: Settings) -> str:
+    lines = []
+    image, audio, text = settings.image, settings.audio, settings.text
+    if image.encoder != "none":
+        lines.append(
+            f"- pictures: {image.frames} frames a part, {image.crop} pixels, encoder `{image.encoder}`"
+        )
+    if audio.frontend != "none":
+        lines.append(
+            f"- sound: {audio.coefficients} MFCC at {audio.sample_rate} Hz, network `{audio.network}`"
+        )
+    if text.encoder != "none":
+        lines.append(f"- title: up to {text.max_tokens} tokens, encoder `{text.encoder}`")
+    return "\n".join(lines)

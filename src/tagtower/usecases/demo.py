@@ -1,0 +1,174 @@
+"""The demo: the whole job on generated clips, from an empty folder to a report."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tagtower.config import load_settings
+from tagtower.errors import UsageError
+from tagtower.evaluation.metrics import Metrics, ranking_metrics
+from tagtower.library.tagfile import read_tag_library
+from tagtower.library.tags import TagLibrary
+from tagtower.records import Modality, Problems, Tag, Video
+from tagtower.training.events import Event
+from tagtower.training.manifest import read_manifest
+from tagtower.usecases.demo_corpus import DemoCorpus, make_corpus
+from tagtower.usecases.evaluate import Evaluation, evaluate
+from tagtower.usecases.evaluation_report import write_evaluation_report
+from tagtower.usecases.label import Labelled, label
+from tagtower.usecases.progress import Progress, Silent
+from tagtower.usecases.session import Session, open_session
+from tagtower.usecases.train import train
+
+RECALL_CUT = 5
+
+
+@dataclass(frozen=True, slots=True)
+class AloneScore:
+    """How one modality alone ranks the tags that it decides, among those of its own kind.
+
+    `recall` is recall@5 and `chance` what a random order would reach, both in [0, 1].
+    """
+
+    recall: float
+    chance: float
+    tags: int
+
+
+@dataclass(frozen=True, slots=True)
+class DemoReport:
+    """What the demo showed."""
+
+    folder: Path
+    report: Path
+    all: Metrics
+    unseen: Metrics
+    unseen_chance: float
+    alone: Mapping[Modality, AloneScore]
+    new_tag: str
+    new_tag_rank: int
+    before: Labelled
+    after: Labelled
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `demo --json` prints, less the schema number."""
+        return {
+            "folder": str(self.folder),
+            "report": str(self.report),
+            "all": self.all.to_json(),
+            "unseen": self.unseen.to_json(),
+            "unseen_chance_recall@5": self.unseen_chance,
+            "alone": {
+                modality: {"recall@5": one.recall, "chance": one.chance, "tags": one.tags}
+                for modality, one in self.alone.items()
+            },
+            "new_tag": {
+                "tag": self.new_tag,
+                "rank": self.new_tag_rank,
+                "video": self.after.video.id,
+                "before": [tag.tag for tag in self.before.tags],
+                "after": [tag.tag for tag in self.after.tags],
+            },
+            "train_seconds": round(self.seconds, 1),
+        }
+
+
+def run_demo(
+    folder: Path,
+    *,
+    seed: int = 0,
+    videos: int = 120,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    on_event: Callable[[Event], None] | None = None,
+) -> DemoReport:
+    """Make a corpus, train the `tiny` preset from scratch, evaluate, tag, add a tag, and write a report.
+
+    The corpus is kept if it is there, so that a demo that was stopped does not draw it anew.
+
+    Raises:
+        UsageError: `folder` holds a finished demo and `overwrite` is not set.
+    """
+    progress = progress or Silent()
+    report, model = folder / "report.html", folder / "model"
+    if model.exists() and not overwrite:
+        raise UsageError(
+            f"{folder} holds a demo.", hint="Name another --out, or replace it with --overwrite."
+        )
+    if overwrite:
+        shutil.rmtree(folder / "corpus", ignore_errors=True)
+    corpus = _corpus(folder / "corpus", seed, videos, progress)
+    trained = train(
+        corpus.manifest,
+        corpus.training_tags,
+        model,
+        load_settings("tiny", overrides=[f"train.seed={seed}"]),
+        overwrite=True,
+        store=folder / "store",
+        progress=progress,
+        on_event=on_event,
+    )
+    library = read_tag_library(corpus.tags, Problems())
+    rows = read_manifest(corpus.manifest, problems=Problems()).examples
+    with open_session(model, store=folder / "store") as session:
+        found = evaluate(session, rows, library, progress=progress)
+        write_evaluation_report(report, session, found, "test")
+        alone = {
+            modality: _alone(evaluate(session, rows, library, modalities=(modality,)), corpus, modality)
+            for modality in session.model.tower.modalities
+        }
+        before, after, rank = _add_a_tag(session, corpus, library)
+    return DemoReport(
+        folder=folder,
+        report=report,
+        all=found.result.all,
+        unseen=found.result.unseen,
+        unseen_chance=RECALL_CUT / max(RECALL_CUT, int((~found.seen).sum())),
+        alone=alone,
+        new_tag=corpus.new_tag,
+        new_tag_rank=rank,
+        before=before,
+        after=after,
+        seconds=trained.seconds,
+    )
+
+
+def _corpus(folder: Path, seed: int, videos: int, progress: Progress) -> DemoCorpus:
+    progress.phase("drawing clips", videos)
+    told = 0
+
+    def tell(done: int, total: int) -> None:
+        nonlocal told
+        progress.advance(done - told)
+        told = done
+
+    return make_corpus(folder, seed, videos, tell)
+
+
+def _alone(found: Evaluation, corpus: DemoCorpus, modality: Modality) -> AloneScore:
+    own = np.array([corpus.modality_of.get(text) == modality for text in found.library.texts])
+    metrics = ranking_metrics(found.distances[:, own], found.relevant[:, own])
+    tags = int(own.sum())
+    return AloneScore(metrics.recall_at_5 or 0.0, min(1.0, RECALL_CUT / tags), tags)
+
+
+def _add_a_tag(session: Session, corpus: DemoCorpus, library: TagLibrary) -> tuple[Labelled, Labelled, int]:
+    """Tag one clip before and after the new tag joins the library, with the model as it is."""
+    clip = corpus.new_tag_clips[0]
+    video = Video(id=clip.name, media=str(clip))
+    grown = TagLibrary.from_tags([*library.tags, Tag(corpus.new_tag)])
+    answers: list[Labelled] = []
+    for tags, top_k in ((library, RECALL_CUT), (grown, RECALL_CUT), (grown, None)):
+        answer = next(label(session, [video], tags, top_k=top_k))
+        if not isinstance(answer, Labelled):
+            raise answer.error
+        answers.append(answer)
+    rank = next(tag.rank for tag in answers[2].tags if tag.tag == corpus.new_tag)
+    return answers[0], answers[1], rank
