@@ -1,17 +1,15 @@
-"""Folders as manifests: which files count, what they are called, and where their titles come from."""
+"""Folders as manifests: which files count, what they are called, and what is passed over."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-import tagtower.media
-from tagtower.errors import ManifestError, MediaError
+from tagtower.errors import ManifestError
 from tagtower.records import Problems
-from tagtower.training.manifest import read_manifest, title_from_name
+from tagtower.training.manifest import read_manifest
 
 
 @pytest.fixture
@@ -67,29 +65,6 @@ def test_a_link_that_leads_back_up_does_not_hang(tmp_path, problems):
     fill(tmp_path, "deep/a.mp4")
     (tmp_path / "deep" / "up").symlink_to(tmp_path)
     assert len(read_manifest(tmp_path, problems=problems).examples) == 1
-
-
-def test_titles_come_from_names_on_request(tmp_path, problems):
-    fill(tmp_path, "my_first.video__clip.mp4", "__.mp4")
-    titles = [
-        one.video.title for one in read_manifest(tmp_path, problems=problems, titles="filename").examples
-    ]
-    assert titles == [None, "my first video clip"]
-    assert title_from_name(Path("x/Grüße_aus.Köln.mkv")) == "Grüße aus Köln"
-
-
-def test_titles_come_from_metadata_on_request_and_unreadable_files_have_none(tmp_path, problems, monkeypatch):
-    def probe(path, limits):
-        if path.endswith("bad.mp4"):
-            raise MediaError(path, "not-media", "no container")
-        return SimpleNamespace(title={"a.mp4": " From inside ", "b.mp4": None, "c.mp4": " "}[Path(path).name])
-
-    monkeypatch.setattr(tagtower.media, "probe", probe, raising=False)
-    fill(tmp_path, "a.mp4", "b.mp4", "c.mp4", "bad.mp4")
-    titles = [
-        one.video.title for one in read_manifest(tmp_path, problems=problems, titles="metadata").examples
-    ]
-    assert titles == ["From inside", None, None, None]
 
 
 def test_a_name_that_is_no_utf_8_is_a_bad_row(tmp_path, problems):

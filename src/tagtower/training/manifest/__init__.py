@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tagtower.training.manifest.folder import MEDIA_SUFFIXES, TitleSource, title_from_name
+from tagtower.training.manifest.folder import MEDIA_SUFFIXES
 from tagtower.training.manifest.read import MANIFEST_SUFFIXES, Manifest, read_manifest
+from tagtower.training.manifest.titles import TitleSource, title_from_name
 
 __all__ = [
     "MANIFEST_SUFFIXES",

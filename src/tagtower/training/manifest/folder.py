@@ -1,19 +1,15 @@
-"""A folder of media, or of yt-dlp downloads, as a manifest: which files count, and where their titles come from."""
+"""A folder of media, or of yt-dlp downloads, as a manifest: which files count, and what is known of them."""
 
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 from tagtower.records import Example, Video
 from tagtower.storage.rows import BadRows, FieldError, text_fault
 from tagtower.training.manifest.ytdlp import INFO_SUFFIX, read_info
-
-TitleSource: TypeAlias = Literal["none", "filename", "metadata"]
 
 _VIDEO = """
 264 265 3g2 3gp asf avi divx dv f4v flv gif h264 h265 hevc ivf m2t m2ts m2v m4v mkv mov mp4 mpe mpeg mpg mts mxf nut
@@ -25,7 +21,7 @@ _SOUND = (
 MEDIA_SUFFIXES = frozenset(f".{name}" for name in (_VIDEO + _SOUND).split())
 
 
-def folder_examples(bad: BadRows, titles: TitleSource) -> Iterator[Example]:
+def folder_examples(bad: BadRows, title_of: Callable[[Path], str | None]) -> Iterator[Example]:
     """Yield an example for each media file below `bad.path`, folder by folder and by name; hidden ones are passed over.
 
     A file with yt-dlp's `NAME.info.json` beside it takes id, title, description, tags, group and time from there,
@@ -33,7 +29,7 @@ def folder_examples(bad: BadRows, titles: TitleSource) -> Iterator[Example]:
     counted by suffix, in one problem. Links to folders are not followed.
 
     Args:
-        titles: where the title of a file without `info.json` comes from.
+        title_of: the title of a file without `info.json`.
     """
     others: Counter[str] = Counter()
     for parent, names in _walk(bad):
@@ -42,7 +38,7 @@ def folder_examples(bad: BadRows, titles: TitleSource) -> Iterator[Example]:
         for name in names:
             path = Path(parent, name)
             if name in media:
-                yield from _media_example(bad, path, titles, downloads)
+                yield from _media_example(bad, path, title_of, downloads)
             elif name.endswith(INFO_SUFFIX):
                 if name not in downloads:
                     yield from _described(bad, path, media=None)
@@ -53,11 +49,6 @@ def folder_examples(bad: BadRows, titles: TitleSource) -> Iterator[Example]:
         bad.problems.add(
             str(bad.path), f"files that are no media are passed over: {others.total()} ({kinds})"
         )
-
-
-def title_from_name(path: Path) -> str | None:
-    """Return a file's name as a title: without suffix, underscores and dots as blanks; None where nothing is left."""
-    return " ".join(re.sub(r"[_.]+", " ", path.stem).split()) or None
 
 
 def _walk(bad: BadRows) -> Iterator[tuple[str, list[str]]]:
@@ -75,13 +66,15 @@ def _info_name(media_name: str) -> str:
     return Path(media_name).stem + INFO_SUFFIX
 
 
-def _media_example(bad: BadRows, path: Path, titles: TitleSource, downloads: set[str]) -> Iterator[Example]:
+def _media_example(
+    bad: BadRows, path: Path, title_of: Callable[[Path], str | None], downloads: set[str]
+) -> Iterator[Example]:
     if text_fault(str(path)) is not None:
         bad.add(0, f"the name of {str(path)!r} is no UTF-8; rename the file")
     elif _info_name(path.name) in downloads:
         yield from _described(bad, path.with_name(_info_name(path.name)), media=path)
     else:
-        yield Example(Video("", str(path.absolute()), _title(path, titles)))
+        yield Example(Video("", str(path.absolute()), title_of(path)))
 
 
 def _described(bad: BadRows, info: Path, media: Path | None) -> Iterator[Example]:
@@ -94,24 +87,3 @@ def _described(bad: BadRows, info: Path, media: Path | None) -> Iterator[Example
         found = None if location is None else Example(Video("", location))
     if found is not None:
         yield found
-
-
-def _title(path: Path, titles: TitleSource) -> str | None:
-    if titles == "filename":
-        return title_from_name(path)
-    if titles == "metadata":
-        return _title_in_metadata(path)
-    return None
-
-
-def _title_in_metadata(path: Path) -> str | None:
-    """The title that the file's own header gives; a file that cannot be opened fails when its turn comes."""
-    from tagtower.config import MediaSettings
-    from tagtower.errors import MediaError
-    from tagtower.media import probe
-
-    try:
-        title = probe(str(path), MediaSettings()).title
-    except MediaError:
-        return None
-    return title.strip() or None if title else None

@@ -11,9 +11,10 @@ from tagtower.records import Example, Problems
 from tagtower.storage.rows import BadRows, shorten
 from tagtower.storage.tables import TABLE_FORMATS
 from tagtower.storage.textlines import check_is_file, is_folder
-from tagtower.training.manifest.folder import TitleSource, folder_examples
+from tagtower.training.manifest.folder import folder_examples
 from tagtower.training.manifest.location import is_local
 from tagtower.training.manifest.table import table_examples
+from tagtower.training.manifest.titles import TitleSource, title_reader
 
 MANIFEST_SUFFIXES = tuple(TABLE_FORMATS)
 
@@ -43,9 +44,10 @@ def read_manifest(
         MissingExtraError: it is a Parquet file and pyarrow is not installed.
     """
     bad = BadRows(path, problems, ManifestError, strict)
-    in_folder = is_folder(bad)
-    if in_folder:
-        read, wanted = folder_examples(bad, titles), "media files"
+    if is_folder(bad):
+        with title_reader(titles) as title_of:
+            examples = _named(folder_examples(bad, title_of), bad, path.absolute())
+        wanted = "media files"
     else:
         check_is_file(bad)
         if path.suffix.lower() not in MANIFEST_SUFFIXES:
@@ -53,12 +55,24 @@ def read_manifest(
                 f"{path.suffix!r} is no format of a manifest.",
                 hint=f"A manifest is a folder of media or a file of one of: {', '.join(MANIFEST_SUFFIXES)}.",
             )
-        read, wanted = table_examples(bad), "rows"
-    folder = (path if in_folder else path.parent).absolute()
-    examples = _with_ids(_first_of_each_id(read, bad, folder), folder)
+        examples = _named(table_examples(bad), bad, path.absolute().parent)
+        wanted = "rows"
     if not examples:
         raise bad.nothing_left(wanted)
     return Manifest(path, examples, bad.count)
+
+
+def _named(examples: Iterable[Example], bad: BadRows, folder: Path) -> tuple[Example, ...]:
+    """Return the examples with an id each that no other has; ids that are made up give way to given ones."""
+    kept = _first_of_each_id(examples, bad, folder)
+    taken = {example.video.id for example in kept}
+    for place, example in enumerate(kept):
+        if not example.video.id:
+            name = _default_id(example, folder)
+            name = f"{name}#{example.line}" if name in taken else name
+            taken.add(name)
+            kept[place] = replace(example, video=replace(example.video, id=name))
+    return tuple(kept)
 
 
 def _first_of_each_id(examples: Iterable[Example], bad: BadRows, folder: Path) -> list[Example]:
@@ -74,20 +88,6 @@ def _first_of_each_id(examples: Iterable[Example], bad: BadRows, folder: Path) -
         lines[name] = example.line
         kept.append(example)
     return kept
-
-
-def _with_ids(examples: list[Example], folder: Path) -> tuple[Example, ...]:
-    """Return the examples with an id each, made up where there is none; those that are given stay as they are."""
-    taken = {example.video.id for example in examples}
-    named: list[Example] = []
-    for example in examples:
-        if not example.video.id:
-            name = _default_id(example, folder)
-            name = f"{name}#{example.line}" if name in taken else name
-            taken.add(name)
-            example = replace(example, video=replace(example.video, id=name))
-        named.append(example)
-    return tuple(named)
 
 
 def _default_id(example: Example, folder: Path) -> str:
