@@ -1,0 +1,53 @@
+"""What training asks of its examples: their tags as written, and their features under a draw of frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, final
+
+from tagtower.towers.inputs import VideoFeatures
+
+
+class ExampleFeatures(Protocol):
+    """The examples of one split. Features may lie in memory, in a store, or be decoded when asked for."""
+
+    def __len__(self) -> int:
+        """How many examples there are."""
+        ...
+
+    def tags(self, index: int) -> tuple[str, ...]:
+        """The tags of an example as written."""
+        ...
+
+    def features(self, index: int, draw: int) -> VideoFeatures:
+        """The features of an example under the `draw`-th random frames, or the centre frames (`CENTRE`)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """The examples to learn from, and those that decide which weights are kept."""
+
+    train: ExampleFeatures
+    val: ExampleFeatures
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class MemoryExamples:
+    """Examples in memory that have the same features under every draw."""
+
+    listed_tags: Sequence[tuple[str, ...]]
+    listed_features: Sequence[VideoFeatures]
+
+    def __len__(self) -> int:
+        return len(self.listed_tags)
+
+    def tags(self, index: int) -> tuple[str, ...]:
+        """Return the tags of an example."""
+        return self.listed_tags[index]
+
+    def features(self, index: int, draw: int) -> VideoFeatures:
+        """Return the features of an example."""
+        return self.listed_features[index]

@@ -1,0 +1,97 @@
+"""One step of training: encode a batch and its tags, take the loss, move the weights."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from tagtower.config import Settings
+from tagtower.errors import TrainingError
+from tagtower.towers import TwoTower
+from tagtower.training.batches import TagBatches, VideoBatches
+from tagtower.training.losses import build_loss
+from tagtower.training.mining import build_miner
+from tagtower.training.negatives import gather_tags, mine_in_batch, targets_on
+from tagtower.training.objective import Objective
+from tagtower.training.optimiser import Optimiser
+from tagtower.training.plan import PlannedStep
+from tagtower.training.precision import Precision
+from tagtower.training.randomness import derived_seed, generator
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What was minimised, the share of active pairs in [0, 1], the gradient's norm, and the rate it moved by."""
+
+    loss: float
+    active: float
+    gradient_norm: float
+    learning_rate: float
+
+
+class Stepper:
+    """Trains a model one step at a time; what a step does follows from the weights, the plan and its number."""
+
+    def __init__(
+        self, tower: TwoTower, settings: Settings, optimiser: Optimiser, precision: Precision
+    ) -> None:
+        self._tower = tower
+        self._settings = settings
+        self._optimiser = optimiser
+        self._precision = precision
+        self._objective = Objective(build_loss(settings), settings.fusion.expert_loss)
+        self._miner = build_miner(settings)
+
+    def __call__(
+        self,
+        step: int,
+        planned: PlannedStep,
+        mined: Int[Tensor, "pair"] | None,
+        videos: VideoBatches,
+        tags: TagBatches,
+    ) -> StepResult:
+        """Take the step whose number, from 0, is `step`; `mined` are negatives over the library, if any.
+
+        Raises:
+            TrainingError: the loss or its gradient is not finite; the weights are left as they were.
+        """
+        seed = self._settings.train.seed
+        device = self._tower.device
+        random = generator(seed, "negatives", step)
+        chosen = gather_tags(planned, mined, len(tags), self._settings, random)
+        batch = videos(planned.videos, planned.draws).to(device)
+        # Dropout, of modalities too, draws from torch's global generator.
+        torch.manual_seed(derived_seed(seed, "dropout", step))
+        self._tower.train()
+        with self._precision.autocast():
+            encoding = self._tower.encode_videos(batch)
+            tag_vectors = self._tower.encode_tags(tags(chosen.tags))
+        targets = chosen.targets
+        if targets.negatives is None and targets.allowed is None:
+            targets = mine_in_batch(chosen, encoding.vectors, tag_vectors, self._miner, random)
+        loss, fused = self._objective(encoding, tag_vectors, targets_on(targets, device))
+        value = loss.item()
+        self._check(value, "loss", step)
+        torch.autograd.backward(loss)
+        norm, rate = self._optimiser.step(step)
+        self._check(norm, "gradient", step)
+        return StepResult(value, float(fused.active), norm, rate)
+
+    def _check(self, value: float, what: str, step: int) -> None:
+        if math.isfinite(value):
+            return
+        train = self._settings.train
+        advice = f"Lower train.learning_rate (now {train.learning_rate:g})"
+        if train.backbones == "finetune":
+            advice += f" and train.backbone_learning_rate (now {train.backbone_learning_rate:g})"
+        if self._settings.loss.name == "softmax":
+            advice += f", or raise loss.temperature (now {self._settings.loss.temperature:g})"
+        if self._precision.bf16:
+            advice += ", or set train.precision=fp32"
+        raise TrainingError(
+            f"Training has diverged: the {what} of step {step + 1} is {value}.", hint=advice + "."
+        )

@@ -1,0 +1,97 @@
+"""How well the model, as it is, ranks the library's tags for the validation videos."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from tagtower.errors import TrainingError
+from tagtower.evaluation.gates import GateWeights, gate_entropy, summarize_gates
+from tagtower.evaluation.metrics import Metrics, VideoScores, row_blocks, video_scores
+from tagtower.library.tags import TagLibrary
+from tagtower.records import Modality
+from tagtower.towers import DISTANCES
+from tagtower.training.batches import TagBatches, video_batches
+from tagtower.training.dataset import ExampleFeatures
+from tagtower.training.encode import EncodedVideos, Encoder
+from tagtower.training.mining import OwnTags
+from tagtower.training.own_tags import own_tags
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """Metrics over the whole library; the gate's mean weights and evenness (None where it has no choice)."""
+
+    metrics: Metrics
+    weights: dict[Modality, float | None]
+    gate_entropy: float | None
+
+    @property
+    def score(self) -> float:
+        """What weights are chosen by: nDCG@10, in [0, 1]."""
+        assert self.metrics.ndcg_at_10 is not None, "validation refuses examples without a relevant tag"
+        return self.metrics.ndcg_at_10
+
+
+class Validation:
+    """Validates on the examples that have a tag in the library of the day."""
+
+    def __init__(self, encoder: Encoder, examples: ExampleFeatures) -> None:
+        self._encoder = encoder
+        self._examples = examples
+        self._batches = video_batches(examples, encoder.tower.modalities)
+        self._own: tuple[str, OwnTags] | None = None
+
+    def __call__(self, library: TagLibrary, tags: TagBatches) -> Validated:
+        """Return the metrics of the model as it is over all tags of `library`.
+
+        Raises:
+            TrainingError: no validation video has a tag in the library, or the model's vectors are not finite.
+        """
+        own = self._own_tags(library)
+        rows = own.counts.nonzero().squeeze(1)
+        if not len(rows):
+            raise TrainingError(
+                f"None of the {len(self._examples)} validation videos has a tag that is in the tag library, so "
+                "there is nothing to choose the best weights by.",
+                hint="Check that manifest and tag library belong together, and that split `val` is not empty: "
+                "tagtower data check MANIFEST --tags TAGS",
+            )
+        videos = self._encoder.videos(self._batches, rows)
+        tag_vectors = self._encoder.tags(tags)
+        if not bool(torch.isfinite(videos.vectors).all() and torch.isfinite(tag_vectors).all()):
+            raise TrainingError(
+                "The model gives vectors that are not finite.",
+                hint="Training has diverged. Lower train.learning_rate.",
+            )
+        scores = VideoScores.concatenate(self._scores(videos.vectors, tag_vectors, own.take(rows)))
+        return Validated(scores.mean(), *self._gates(videos))
+
+    def _own_tags(self, library: TagLibrary) -> OwnTags:
+        if self._own is None or self._own[0] != library.version:
+            self._own = library.version, own_tags(self._examples, library)
+        return self._own[1]
+
+    def _scores(
+        self, videos: Float[Tensor, "video dim"], tags: Float[Tensor, "tag dim"], own: OwnTags
+    ) -> Iterator[VideoScores]:
+        distance = DISTANCES[self._encoder.tower.settings.distance.kind]
+        for rows in row_blocks(len(videos), len(tags)):
+            self._encoder.pause()
+            relevant = own.take(torch.arange(rows.start, rows.stop)).mask(len(tags))
+            yield video_scores(distance(videos[rows], tags).cpu().numpy(), relevant.numpy())
+
+    def _gates(self, videos: EncodedVideos) -> tuple[dict[Modality, float | None], float | None]:
+        modalities = self._encoder.tower.modalities
+        gates = GateWeights(modalities, videos.weights.cpu().numpy(), videos.present.cpu().numpy())
+        evenness = gate_entropy(gates)
+        evenness = evenness[~np.isnan(evenness)]
+        return (
+            {summary.modality: summary.mean_weight for summary in summarize_gates(gates)},
+            float(evenness.mean()) if len(evenness) else None,
+        )

@@ -1,0 +1,32 @@
+"""The weights that training changes, taken out of a model and put back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+
+def trained_tensors(model: nn.Module) -> dict[str, Tensor]:
+    """Return the model's own trainable parameters and stored buffers by name, shared ones once."""
+    stored = model.state_dict(keep_vars=True).keys()
+    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad} | {
+        name: buffer for name, buffer in model.named_buffers() if name in stored
+    }
+
+
+def copy_weights(model: nn.Module) -> dict[str, Tensor]:
+    """Return a copy in main memory of what training changes."""
+    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in trained_tensors(model).items()}
+
+
+def put_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Put back what `copy_weights` took out of this model or one that is built alike.
+
+    Raises:
+        KeyError: the model has a tensor that is not among `weights`.
+    """
+    with torch.no_grad():
+        for name, tensor in trained_tensors(model).items():
+            tensor.copy_(weights[name])
