@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -228,21 +228,33 @@ class FeatureExtractor:
             values |= fresh
         return {part: value for part, value in values.items() if value.size}
 
+    def tag_features(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """Return the tag tower's input for each text, frozen backbones by way of the store."""
+        tower = self._tower
+        found = self._texts(
+            sorted(set(texts)), tower.tag_features, tower.spec("tag") if tower.tag_is_frozen else None
+        )
+        return [found[text] for text in texts]
+
     def _titles(self, videos: Sequence[Video]) -> list[np.ndarray | None]:
         """The title feature of each video; None where the model reads no titles or there is none."""
         if "text" not in self._specs:
             return [None] * len(videos)
-        texts = {video.title.strip() for video in videos if video.title and video.title.strip()}
-        features = self._text_features(sorted(texts))
-        return [features.get(video.title.strip()) if video.title else None for video in videos]
+        titles = [video.title.strip() if video.title else "" for video in videos]
+        spec = self._specs["text"] if self._tower.text_is_frozen else None
+        found = self._texts(sorted(set(titles) - {""}), self._tower.title_features, spec)
+        return [found.get(title) for title in titles]
 
-    def _text_features(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
-        if not self._tower.text_is_frozen:  # token ids are cheaper to make than to keep
-            return dict(zip(texts, self._tower.title_features(texts), strict=True))
-        keys = {text: FeatureKey(hash_text(text), self._specs["text"], CENTRE) for text in texts}
+    def _texts(
+        self, texts: Sequence[str], encode: Callable[[Sequence[str]], Sequence[np.ndarray]], spec: str | None
+    ) -> dict[str, np.ndarray]:
+        """Return the feature of each text. Without a `spec` nothing is stored: token ids are cheap to make."""
+        if spec is None:
+            return dict(zip(texts, encode(texts), strict=True)) if texts else {}
+        keys = {text: FeatureKey(hash_text(text), spec, CENTRE) for text in texts}
         stored = self._store.get_many(list(keys.values()))
         missing = [text for text in texts if keys[text] not in stored]
-        made = dict(zip(missing, self._tower.title_features(missing), strict=True)) if missing else {}
+        made = dict(zip(missing, encode(missing), strict=True)) if missing else {}
         self._store.put_many({keys[text]: value for text, value in made.items()})
         return {text: made[text] if text in made else stored[keys[text]] for text in texts}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from tagtower.evaluation.metrics import Metrics, ranking_metrics
 from tagtower.library.tagfile import read_tag_library
 from tagtower.library.tags import TagLibrary
 from tagtower.records import Modality, Problems, Tag, Video
-from tagtower.training.events import Event
+from tagtower.training.events import Listener
 from tagtower.training.manifest import read_manifest
 from tagtower.usecases.demo_corpus import DemoCorpus, make_corpus
 from tagtower.usecases.evaluate import Evaluation, evaluate
@@ -87,7 +87,7 @@ def run_demo(
     videos: int = 120,
     overwrite: bool = False,
     progress: Progress | None = None,
-    on_event: Callable[[Event], None] | None = None,
+    on_event: Listener = lambda event: None,
 ) -> DemoReport:
     """Make a corpus, train the `tiny` preset from scratch, evaluate, tag, add a tag, and write a report.
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,6 +18,8 @@ from tagtower.evaluation.tag_table import tag_table
 from tagtower.media.isolation import Decoder
 from tagtower.media.picture import encode_jpeg
 from tagtower.media.records import DecodeRequest, FrameRequest
+from tagtower.towers import LoadedModel
+from tagtower.training.history import EpochRecord
 from tagtower.usecases.evaluate import Evaluation
 from tagtower.usecases.session import Session
 
@@ -67,7 +67,7 @@ def write_evaluation_report(path: Path, session: Session, evaluation: Evaluation
             worst=tuple(card(int(row)) for row in worst),
             tags=tag_rows(table, seen, texts),
             gates=_gates(session, evaluation),
-            training=_training(session.model.metrics),
+            training=_training(session.model),
             facts=_facts(session, evaluation, split),
             settings=_settings(session),
         ),
@@ -91,11 +91,13 @@ def _gates(session: Session, evaluation: Evaluation) -> GateWeights:
     return GateWeights(modalities, weights, np.stack([one.present for one in evaluation.embedded]))
 
 
-def _training(metrics: Mapping[str, Any]) -> tuple[EpochPoint, ...]:
+def _training(model: LoadedModel) -> tuple[EpochPoint, ...]:
+    hinged = model.tower.settings.loss.name == "triplet"
+    records = (EpochRecord.from_json(one) for one in model.metrics.get("history", ()))
     return tuple(
-        EpochPoint(one["epoch"], one["loss"], one.get("validation_ndcg"), one.get("active_hinges"))
-        for one in metrics.get("history", ())
-        if one.get("loss") is not None
+        EpochPoint(one.epoch, one.loss, one.metrics.ndcg_at_10, one.active if hinged else None)
+        for one in records
+        if one.loss is not None
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tagtower.errors import MediaError, TagTowerError
@@ -105,5 +106,5 @@ def _shown(video: Video) -> str | None:
     """The media as a person knows it: relative to where they stand, if it lies below."""
     if video.media is None or "://" in video.media:
         return video.media
-    here = os.getcwd() + os.sep
+    here = f"{Path.cwd()}{os.sep}"
     return video.media.removeprefix(here)

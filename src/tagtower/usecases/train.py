@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ import torch
 
 from tagtower.config import Settings, settings_from
 from tagtower.errors import TrainingError, UsageError
+from tagtower.evaluation.metrics import Metrics
 from tagtower.features.store import CENTRE, FeatureStore
 from tagtower.library.tagfile import read_tag_library
 from tagtower.library.tags import TagLibrary
@@ -22,15 +23,15 @@ from tagtower.media.isolation import Decoder
 from tagtower.pipeline.extract import Extracted, Failed, FeatureExtractor
 from tagtower.records import Example, Problems, Split
 from tagtower.storage.atomic import write_json
-from tagtower.storage.hashing import hash_json
 from tagtower.towers import TwoTower, build_two_tower, load_model, save_model
 from tagtower.training.dataset import TrainingData
-from tagtower.training.events import Event
+from tagtower.training.events import Event, Listener
 from tagtower.training.manifest import read_manifest
 from tagtower.training.mining import check_negatives
 from tagtower.training.positives import resolve_tags
 from tagtower.training.splits import assign_splits
-from tagtower.training.trainer import FitResult, fit
+from tagtower.training.tensorboard import TensorBoardLog
+from tagtower.training.trainer import fit
 from tagtower.usecases.card import model_card
 from tagtower.usecases.progress import Progress, Silent
 from tagtower.usecases.session import open_store, pick_device, set_threads
@@ -45,7 +46,7 @@ class TrainReport:
 
     out: Path
     model: str
-    metrics: dict[str, Any]
+    validation: Metrics
     videos: dict[Split, int]
     failures: tuple[Failed, ...]
     seconds: float
@@ -56,7 +57,7 @@ class TrainReport:
             "out": str(self.out),
             "model": self.model,
             "videos": self.videos,
-            "metrics": self.metrics,
+            "validation": self.validation.to_json(),
             "failed": [{"id": one.video.id, "message": one.error.message} for one in self.failures],
             "seconds": round(self.seconds, 1),
         }
@@ -82,7 +83,7 @@ def train(
     examples: Sequence[Example] | None = None,
     problems: Problems | None = None,
     progress: Progress | None = None,
-    on_event: Callable[[Event], None] | None = None,
+    on_event: Listener = lambda event: None,
 ) -> TrainReport:
     """Train on a manifest and write the model folder `out`; the tag library is read afresh every round.
 
@@ -104,47 +105,41 @@ def train(
     rows = examples or read_manifest(manifest, strict=strict, problems=problems).examples
     rows = assign_splits(rows, settings.train.val_share, settings.train.seed, problems)
     library = read_tag_library(tags, problems)
-    positives = resolve_tags(rows, library, problems)
-    chosen = _with_positives(rows, positives)
+    resolve_tags(rows, library, problems)  # counts the tags that the library does not have
     state = state_folder(out)
-    _open_run(state, settings, rows, resume=resume)
-
-    tower = _start_tower(settings, chosen["train"], library, warm_start)
+    if not resume:
+        write_json(state / RUN_FILE, settings.model_dump(mode="json"))
+    tower = _start_tower(settings, rows, library, warm_start).to(device)
     with ExitStack() as stack:
         features = stack.enter_context(open_store(store, bypass=bypass_store))
         decoder = stack.enter_context(Decoder(settings.media))
-        extractor = FeatureExtractor(tower.to(device).eval(), settings, decoder, features)
+        extractor = FeatureExtractor(tower.eval(), settings, decoder, features)
         draws = (CENTRE, *range(settings.image.cache_draws if tower.image is not None else 0))
         failures: list[Failed] = []
         data = TrainingData(
-            train=_extract(extractor, features, chosen["train"], "train", draws, failures, progress),
-            val=_extract(extractor, features, chosen["val"], "val", (CENTRE,), failures, progress),
+            train=_extract(extractor, features, _tagged(rows, "train"), "train", draws, failures, progress),
+            val=_extract(extractor, features, _tagged(rows, "val"), "val", (CENTRE,), failures, progress),
         )
+        log = stack.enter_context(TensorBoardLog(state / "logs"))
         result = fit(
             tower,
             data,
             lambda: read_tag_library(tags, Problems()),
             settings,
-            state,
-            on_event=on_event,
+            state_folder=state,
+            on_event=_both(log, on_event),
             resume=resume,
+            tag_features=extractor.tag_features,
         )
-    known = sorted(
-        {
-            library.texts[tag]
-            for row, own in zip(rows, positives, strict=True)
-            if row.split == "train"
-            for tag in own
-        }
-    )
-    metrics = result.to_json()
-    save_model(out, tower, known, metrics, model_card(settings, library, known, result, len(data.train)))
+    counts: dict[Split, int] = {"train": len(data.train), "val": len(data.val)}
+    card = model_card(tower, library, result.training_tags, result.best.metrics.to_json(), counts)
+    save_model(out, tower, result.training_tags, {**result.to_json(), "videos": counts}, card)
     _close_run(state, out)
     return TrainReport(
         out=out,
         model=load_model(out).vector_fingerprint,
-        metrics=metrics,
-        videos={"train": len(data.train), "val": len(data.val)},
+        validation=result.best.metrics,
+        videos=counts,
         failures=tuple(failures),
         seconds=time.perf_counter() - start,
     )
@@ -169,60 +164,35 @@ def _make_way(out: Path, *, resume: bool, overwrite: bool) -> None:
         shutil.rmtree(state, ignore_errors=True)
 
 
-def _open_run(state: Path, settings: Settings, rows: Sequence[Example], *, resume: bool) -> None:
-    """Write down what the run is made of, or make sure that a run that goes on is made of the same.
-
-    Raises:
-        UsageError: the manifest or the settings changed since the run began.
-    """
-    run = {
-        "settings": settings.model_dump(mode="json"),
-        "examples": hash_json([[row.video.id, row.video.title, list(row.tags), row.split] for row in rows]),
-    }
-    if not resume:
-        write_json(state / RUN_FILE, run)
-        return
-    before = json.loads((state / RUN_FILE).read_text())
-    if before["settings"] != run["settings"]:
-        raise UsageError(
-            "The settings are not those that the run began with.",
-            hint="Give the same preset, --config and --set; or start anew with --overwrite.",
-        )
-    if before["examples"] != run["examples"]:
-        raise UsageError(
-            "The manifest is not the one that the run began with.",
-            hint="Resume with the same rows, or start anew with --overwrite.",
-        )
-
-
 def run_settings(out: Path) -> Settings | None:
     """Return the settings of the unfinished run into `out`, None if there is none."""
     path = state_folder(out) / RUN_FILE
-    return settings_from(json.loads(path.read_text())["settings"]) if path.exists() else None
+    return settings_from(json.loads(path.read_text())) if path.exists() else None
 
 
-def _with_positives(
-    rows: Sequence[Example], positives: Sequence[tuple[int, ...]]
-) -> dict[Split, list[Example]]:
-    """Return the rows by split; those that train need a positive, the others are kept as they are."""
-    chosen: dict[Split, list[Example]] = {"train": [], "val": [], "test": []}
-    for row, own in zip(rows, positives, strict=True):
-        if row.split is not None and (own or row.split != "train"):
-            chosen[row.split].append(row)
-    for split in ("train", "val"):
-        if not chosen[split]:
-            raise TrainingError(
-                f"No example of split {split!r} has a tag of the library.",
-                hint="Check manifest and library with: tagtower data check",
-            )
+def _both(first: Listener, second: Listener) -> Listener:
+    def tell(event: Event) -> None:
+        first(event)
+        second(event)
+
+    return tell
+
+
+def _tagged(rows: Sequence[Example], split: Split) -> list[Example]:
+    """Return the rows of a split that have tags; which of these the library holds is asked every round."""
+    chosen = [row for row in rows if row.split == split and row.tags]
+    if not chosen:
+        raise TrainingError(
+            f"No example of split {split!r} has a tag.", hint="Look at the data with: tagtower data check"
+        )
     return chosen
 
 
 def _start_tower(
-    settings: Settings, train: Sequence[Example], library: TagLibrary, warm_start: Path | None
+    settings: Settings, rows: Sequence[Example], library: TagLibrary, warm_start: Path | None
 ) -> TwoTower:
     if warm_start is None:
-        titles = [row.video.title for row in train if row.video.title]
+        titles = [row.video.title for row in rows if row.split == "train" and row.video.title]
         return build_two_tower(settings, titles, library.texts)
     tower = load_model(warm_start).tower
     towers = {"image", "audio", "text", "tag", "fusion", "distance"}
