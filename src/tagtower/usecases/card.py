@@ -7,6 +7,7 @@ from typing import Any
 
 from tagtower.config import Settings
 from tagtower.library.tags import TagLibrary
+from tagtower.records import Split
 from tagtower.towers import TwoTower
 
 TAGS_SHOWN = 20
@@ -17,7 +18,7 @@ def model_card(
     library: TagLibrary,
     training_tags: Sequence[str],
     validation: Mapping[str, Any],
-    videos: Mapping[str, int],
+    videos: Mapping[Split, int],
 ) -> str:
     """Return the card as Markdown with the front matter that hubs read."""
     settings = tower.settings

@@ -17,7 +17,7 @@ from tagtower.pipeline.extract import Failed
 from tagtower.pipeline.vectors import Embedded, embed_videos
 from tagtower.records import MODALITIES, Example, Modality, Problems, Split
 from tagtower.training.positives import resolve_tags
-from tagtower.training.splits import examples_in
+from tagtower.training.splits import assign_splits, examples_in
 from tagtower.usecases.progress import Progress, Silent
 from tagtower.usecases.session import Session
 
@@ -62,11 +62,14 @@ def evaluate(
     """Return the metrics over the examples of `split`; videos that cannot be read are left out and listed.
 
     Raises:
-        ManifestError: the split is empty, or none of its videos can be read or has a tag of the library.
+        ManifestError: the split, given or assigned as training does, is empty, or none of its videos can be read
+            or has a tag of the library.
     """
     progress = progress or Silent()
-    chosen = examples_in(examples, split)
     tower = session.model.tower
+    problems = problems if problems is not None else Problems()
+    given = assign_splits(examples, tower.settings.train.val_share, tower.settings.train.seed, problems)
+    chosen = examples_in(given, split)
     progress.phase("tags", None)
     index = ExactIndex(session.tags.encode(library.texts), tower.settings.distance.kind)
     progress.phase(f"videos of {split}", len(chosen))
@@ -86,7 +89,7 @@ def evaluate(
     progress.phase("ranking", None)
     embedded = tuple(one for _, one in kept)
     distances = index.distances(np.stack([one.vector for one in embedded]))
-    relevant = _relevance([example for example, _ in kept], library, problems or Problems())
+    relevant = _relevance([example for example, _ in kept], library, problems)
     if not relevant.any():
         raise ManifestError(
             f"No video of split {split!r} has a tag of the library.",

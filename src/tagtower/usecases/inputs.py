@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
 from tagtower.errors import UsageError
 from tagtower.records import Problems, Video
-from tagtower.training.manifest import MANIFEST_SUFFIXES, TitleSource, read_manifest
+from tagtower.training.manifest import MANIFEST_SUFFIXES, TitleSource, read_manifest, title_from_name
 
 
 def read_inputs(
@@ -34,12 +35,13 @@ def read_inputs(
     files = 0
     for given in inputs:
         path = Path(given)
-        if path.is_dir() or path.suffix.lower() in MANIFEST_SUFFIXES:
+        # An over-long or forbidden path is no folder, rather than an error.
+        if os.path.isdir(given) or path.suffix.lower() in MANIFEST_SUFFIXES:  # noqa: PTH112
             manifest = read_manifest(path, strict=strict, problems=problems, titles=titles)
             videos += [example.video for example in manifest.examples]
         else:
             files += 1
-            name = path.stem.replace("_", " ") if titles == "filename" else None
+            name = title_from_name(path) if titles == "filename" else None
             videos.append(Video(id=given, media=str(path.absolute()), title=title or name))
     if title is not None and (files != 1 or len(videos) != 1):
         raise UsageError(
@@ -55,9 +57,8 @@ def title_source(name: str) -> TitleSource:
     Raises:
         UsageError: it is none of the choices.
     """
-    for known in get_args(TitleSource):
+    choices: tuple[TitleSource, ...] = get_args(TitleSource)
+    for known in choices:
         if name == known:
             return known
-    raise UsageError(
-        f"--titles {name}: there is no such source.", hint=f"Choose: {', '.join(get_args(TitleSource))}."
-    )
+    raise UsageError(f"--titles {name}: there is no such source.", hint=f"Choose: {', '.join(choices)}.")

@@ -107,7 +107,8 @@ def parse_device(name: str) -> Device:
     Raises:
         UsageError: it is none of them.
     """
-    for known in get_args(Device):
+    devices: tuple[Device, ...] = get_args(Device)
+    for known in devices:
         if name == known:
             return known
-    raise UsageError(f"There is no device {name!r}.", hint=f"Devices: {', '.join(get_args(Device))}.")
+    raise UsageError(f"There is no device {name!r}.", hint=f"Devices: {', '.join(devices)}.")

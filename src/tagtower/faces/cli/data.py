@@ -65,9 +65,9 @@ def _show(report: DataReport) -> None:
     splits = Table(
         "split", "videos", "groups", "without tags", "tags", "unseen tags", box=None, pad_edge=False
     )
-    for name, split in report.splits.items():
-        numbers = (split.videos, split.groups, split.without_tags, split.tags, split.unseen_tags)
-        splits.add_row(name, *(f"{number:,}" for number in numbers))
+    for split, one in report.splits.items():
+        numbers = (one.videos, one.groups, one.without_tags, one.tags, one.unseen_tags)
+        splits.add_row(split, *(f"{number:,}" for number in numbers))
     print_table(splits)
     uses = Table("uses of a tag", "tags", box=None, pad_edge=False)
     for name, count in report.tags.by_uses.items():

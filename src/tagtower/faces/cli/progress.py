@@ -59,7 +59,9 @@ class TerminalProgress:
     def advance(self, steps: int = 1, note: str = "") -> None:
         """Move the current bar on."""
         if self._bars is not None and self._task is not None:
-            self._bars.update(self._task, advance=steps, **({"note": note} if note else {}))
+            self._bars.update(self._task, advance=steps)
+            if note:
+                self._bars.update(self._task, note=note)
 
     def tell(self, text: str) -> None:
         """Print a line above the bars."""
