@@ -172,7 +172,7 @@ class NegativeSettings(Section):
 
     rule: Literal["auto", "target-distance", "semi-hard", "random"] = Field(
         "auto",
-        description="`auto`: target-distance under triplet, random under softmax; docs/method.md has the table",
+        description="`auto`: target-distance under triplet, random under softmax; docs/negatives.md has the table",
     )
     scope: Literal["library", "batch"] = Field(
         "library", description="draw from the whole library, or from the tags of the batch"
@@ -182,7 +182,7 @@ class NegativeSettings(Section):
     )
     ceiling: Literal["margin", "none"] | Annotated[float, Field(gt=0)] = Field(
         "margin",
-        description="a negative lies at most this much farther than the positive (distance); `margin` is "
+        description="a negative lies less than this much farther than the positive (distance); `margin` is "
         "loss.margin, `none` the one-sided rule",
     )
     refresh: Literal["epoch"] | Positive = Field("epoch", description="a round: an epoch, or this many steps")

@@ -98,5 +98,5 @@ class Loss:
         return LossValue(
             loss=(values * weight).sum() / total,
             values=torch.zeros_like(all_weights).index_copy(0, kept, values.detach()),
-            active=(active * weight).sum() / total,
+            active=((active * weight).sum() / total).detach(),
         )

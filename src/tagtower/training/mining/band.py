@@ -129,9 +129,10 @@ def _draw_block(
     """Draw for the pairs of a block; row i holds the distances of pair block[i], own tags at infinity."""
     rows, tags = distances.shape
     positive = draws.positive_distances[block][:, None]
-    chunks = distances.new_zeros((rows, -(-tags // CHUNK), CHUNK), dtype=torch.bool)
-    chunks.view(rows, -1)[:, :tags] = band.holds(distances, positive)
-    drawn, sizes = _nth_of_each(chunks, uniform)
+    chunks = -(-tags // CHUNK)
+    inside = distances.new_zeros((rows, chunks * CHUNK), dtype=torch.bool)
+    inside[:, :tags] = band.holds(distances, positive)
+    drawn, sizes = _nth_of_each(inside.view(rows, chunks, CHUNK), uniform)
 
     empty = (sizes == 0).nonzero().squeeze(1)
     if len(empty) > 0:

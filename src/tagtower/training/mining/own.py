@@ -17,7 +17,7 @@ class OwnTags:
     `by_alias` marks the tags that the video does not bear itself: they are aliases of one that it does.
     """
 
-    offsets: Int[Tensor, "videos+1"]
+    offsets: Int[Tensor, "boundary"]
     tags: Int[Tensor, "entry"]
     by_alias: Bool[Tensor, "entry"]
 
@@ -83,6 +83,6 @@ class OwnTags:
         return mask
 
 
-def _offsets(video: Int[Tensor, "entry"], videos: int) -> Int[Tensor, "videos+1"]:
+def _offsets(video: Int[Tensor, "entry"], videos: int) -> Int[Tensor, "boundary"]:
     counts = torch.bincount(video, minlength=videos)
     return torch.cat([counts.new_zeros(1), counts.cumsum(0)])
