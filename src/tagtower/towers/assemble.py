@@ -37,6 +37,12 @@ def assemble(settings: Settings, backbones: Backbones) -> TwoTower:
     return TwoTower(settings, image=image, audio=audio, text=text, tag=tag)
 
 
+def title_tokens(settings: Settings) -> int:
+    """Return the longest text, in tokens, that the title's backbone has to read; shared, it reads tags too."""
+    shared = settings.tag.encoder == "shared"
+    return max(settings.text.max_tokens, settings.tag.max_tokens if shared else 0)
+
+
 def _kind(settings: Settings, encoder: str) -> dict[str, bool]:
     pretrained = encoder not in FROM_SCRATCH
     return {"pretrained": pretrained, "frozen": pretrained and settings.train.backbones == "frozen"}

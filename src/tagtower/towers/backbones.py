@@ -49,7 +49,10 @@ class PixelScale:
         file = folder / PREPROCESSOR
         if not file.is_file():
             return cls()
-        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        try:
+            found: dict[str, Any] = json.loads(file.read_bytes())
+        except ValueError as error:
+            raise ModelError(f"{file}: is not JSON: {error}.") from None
         if found.get("do_normalize") is False:
             return cls(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
         default = cls()
@@ -117,13 +120,30 @@ class TextBackbone(nn.Module):
 
 
 def pretrained_vision(folder: Path, crop: int) -> VisionBackbone:
-    """Return the vision model of a Hugging Face folder, with the normalisation of its preprocessor."""
+    """Return the vision model of a Hugging Face folder, with the pixel scale of its preprocessor.
+
+    Raises:
+        ConfigError: it does not take pictures of `crop` pixels.
+        ModelError: the folder holds no whole model.
+    """
     return VisionBackbone(_pretrained(folder), PixelScale.read(folder), crop)
 
 
-def pretrained_text(folder: Path, tokenizer: PreTrainedTokenizerBase) -> TextBackbone:
-    """Return the text encoder of a Hugging Face folder."""
-    return TextBackbone(_pretrained(folder), tokenizer)
+def pretrained_text(folder: Path, tokenizer: PreTrainedTokenizerBase, max_tokens: int) -> TextBackbone:
+    """Return the text encoder of a Hugging Face folder.
+
+    Raises:
+        ConfigError: it cannot read as many as `max_tokens` tokens.
+        ModelError: the folder holds no whole model.
+    """
+    model = _pretrained(folder)
+    longest = getattr(model.config, "max_position_embeddings", max_tokens)
+    if max_tokens > longest:
+        raise ConfigError(
+            f"{folder}: this encoder reads at most {longest} tokens, and max_tokens is {max_tokens}.",
+            hint=f"Lower text.max_tokens and tag.max_tokens to {longest}.",
+        )
+    return TextBackbone(model, tokenizer)
 
 
 def scratch_vision(settings: ImageSettings) -> VisionBackbone:
@@ -185,8 +205,8 @@ def _pretrained(folder: Path) -> PreTrainedModel:
                 dtype=torch.float32,
                 output_loading_info=True,
             )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise ModelError(f"{folder}: cannot be loaded as a Hugging Face model: {error}") from None
+    except Exception as error:  # damaged files raise anything, SafetensorError and KeyError among others
+        raise ModelError(f"{folder}: cannot be loaded as a Hugging Face model: {error}") from error
     # transformers fills what is missing with random numbers and only warns.
     missing = sorted(name for name in info["missing_keys"] if not name.startswith("pooler."))
     if missing:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from tagtower.features.text import load_tokenizer, train_wordpiece
 
 from tagtower.config import Settings
-from tagtower.towers.assemble import Backbones, assemble
+from tagtower.features.text import load_tokenizer, train_wordpiece
+from tagtower.towers.assemble import Backbones, assemble, title_tokens
 from tagtower.towers.backbones import (
     TextBackbone,
     VisionBackbone,
@@ -57,9 +57,8 @@ def _title_backbone(settings: Settings, titles: Sequence[str], tags: Sequence[st
     if text.encoder == "bert":
         # Titles and tags are written in one language: a word of either should be whole in both towers.
         tokenizer = train_wordpiece([*titles, *tags], text.vocabulary)
-        longest = max(text.max_tokens, settings.tag.max_tokens)
-        return scratch_text(text, tokenizer, longest)
-    return _pretrained_text(text.encoder, "text.encoder")
+        return scratch_text(text, tokenizer, title_tokens(settings))
+    return _pretrained_text(text.encoder, "text.encoder", title_tokens(settings))
 
 
 def _tag_backbone(
@@ -72,9 +71,9 @@ def _tag_backbone(
     if tag.encoder == "bert":
         tokenizer = train_wordpiece([*titles, *tags], settings.text.vocabulary)
         return scratch_text(settings.text, tokenizer, tag.max_tokens)
-    return _pretrained_text(tag.encoder, "tag.encoder")
+    return _pretrained_text(tag.encoder, "tag.encoder", tag.max_tokens)
 
 
-def _pretrained_text(name: str, setting: str) -> TextBackbone:
+def _pretrained_text(name: str, setting: str, max_tokens: int) -> TextBackbone:
     folder = pretrained_folder(name, setting)
-    return pretrained_text(folder, load_tokenizer(str(folder)))
+    return pretrained_text(folder, load_tokenizer(folder), max_tokens)

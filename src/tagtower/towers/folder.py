@@ -20,13 +20,13 @@ from typing import Any
 import torch
 from safetensors.torch import load_model as load_weights
 from safetensors.torch import save_model as save_weights
-from tagtower.features.text import load_tokenizer
 
 from tagtower.config import Settings, settings_from
 from tagtower.errors import ConfigError, ModelError
+from tagtower.features.text import load_tokenizer
 from tagtower.storage.atomic import atomic_folder, write_json, write_text
 from tagtower.storage.hashing import hash_file, hash_json
-from tagtower.towers.assemble import FROM_SCRATCH, Backbones, assemble
+from tagtower.towers.assemble import FROM_SCRATCH, Backbones, assemble, title_tokens
 from tagtower.towers.backbones import (
     TextBackbone,
     VisionBackbone,
@@ -133,8 +133,7 @@ def _save_backbone(folder: Path, tower: TwoTower, part: str) -> None:
 def _blank_backbones(settings: Settings, folder: Path) -> Backbones:
     text = None
     if settings.text.encoder != "none":
-        longest = max(settings.text.max_tokens, settings.tag.max_tokens)
-        text = _blank_text(settings, settings.text.encoder, folder / "text", longest)
+        text = _blank_text(settings, settings.text.encoder, folder / "text", title_tokens(settings))
     if settings.tag.encoder == "shared":
         assert text is not None, "check_settings refuses `shared` without a title encoder"
         tag = text
@@ -152,7 +151,7 @@ def _blank_image(settings: Settings, folder: Path) -> VisionBackbone | None:
 
 
 def _blank_text(settings: Settings, encoder: str, folder: Path, max_tokens: int) -> TextBackbone:
-    tokenizer = load_tokenizer(str(folder))
+    tokenizer = load_tokenizer(folder)
     if encoder in FROM_SCRATCH:
         return scratch_text(settings.text, tokenizer, max_tokens)
     return blank_text(folder, tokenizer)

@@ -14,7 +14,7 @@ from tagtower.features.pixels import normalize
 from tagtower.towers.backbones import VisionBackbone
 from tagtower.towers.joins import JOINS
 from tagtower.towers.masks import MaskedBatchNorm, on_real
-from tagtower.towers.weights import weights_hash
+from tagtower.towers.weights import backbone_hash
 
 INPUT_SETTINGS = {"frames", "sampling", "part_seconds", "max_parts", "exactness", "resize", "crop"}
 """The settings that decide which pixels the backbone sees."""
@@ -79,7 +79,7 @@ class ImageEncoder(nn.Module):
         scale = self.backbone.pixels
         return {
             **self._inputs,
-            "backbone": weights_hash(self.backbone),
+            "backbone": backbone_hash(self.backbone.model),
             "mean": list(scale.mean),
             "std": list(scale.std),
         }

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float32, Int64
-from tagtower.features.text import tokenize
 from torch import Tensor, nn
 
 from tagtower.config import TagSettings, TextSettings
+from tagtower.features.text import tokenize
 from tagtower.storage.hashing import hash_json
 from tagtower.towers.backbones import TextBackbone
 from tagtower.towers.inputs import collate_texts
-from tagtower.towers.weights import weights_hash
+from tagtower.towers.weights import backbone_hash
 
 TEXTS_AT_ONCE = 64
 
@@ -78,7 +78,7 @@ class TextEncoder(nn.Module):
             "tokenizer": tokenizer_hash(self.backbone),
             "max_tokens": self.max_tokens,
             "pool": self.pool if self.frozen else None,
-            "backbone": weights_hash(self.backbone) if self.frozen else None,
+            "backbone": backbone_hash(self.backbone.model) if self.frozen else None,
         }
 
 

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tagtower.config import ImageSettings
+from tagtower.features.pixels import normalize
+from tagtower.towers.backbones import pretrained_vision, scratch_vision
+from tagtower.towers.image import FRAMES_AT_ONCE, ImageEncoder
+from tagtower.towers.joins import JOINS
+
+SMALL = {"depths": (1, 1), "widths": (8, 16), "resize": 32, "crop": 32}
+
+
+def pictures(count: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
+
+
+def trained(**changes: object) -> ImageEncoder:
+    """An encoder from scratch, whose backbone goes with it."""
+    torch.manual_seed(0)
+    settings = ImageSettings(**{**SMALL, **changes})
+    return ImageEncoder(scratch_vision(settings), settings, pretrained=False, frozen=False)
+
+
+def frozen(folder: Path, **changes: object) -> ImageEncoder:
+    settings = ImageSettings(**{**SMALL, **changes})
+    return ImageEncoder(pretrained_vision(folder, settings.crop), settings, pretrained=True, frozen=True)
+
+
+def batch(*counts: int, longest: int) -> tuple[torch.Tensor, torch.Tensor]:
+    frames = torch.zeros(len(counts), longest, 32, 32, 3, dtype=torch.uint8)
+    mask = torch.zeros(len(counts), longest, dtype=torch.bool)
+    for row, count in enumerate(counts):
+        frames[row, :count] = torch.from_numpy(pictures(count, row))
+        mask[row, :count] = True
+    return frames, mask
+
+
+@pytest.mark.parametrize("join", JOINS)
+def test_padding_never_leaks(join: str) -> None:
+    encoder = trained(join=join).eval()
+    frames, mask = batch(2, 4, longest=4)
+    expected = encoder(frames, mask)
+    frames[0, 2:] = 255
+    torch.testing.assert_close(encoder(frames, mask), expected)
+    torch.testing.assert_close(encoder(frames[:1, :2], mask[:1, :2]), expected[:1])
+
+
+def test_padding_reaches_no_statistic_of_training() -> None:
+    plain, with_padding = trained().train(), trained().train()
+    frames, mask = batch(3, 3, longest=3)
+    longer, longer_mask = batch(3, 3, longest=6)
+    torch.testing.assert_close(with_padding(longer, longer_mask), plain(frames, mask))
+    for a, b in zip(plain.state_dict().values(), with_padding.state_dict().values(), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_a_trained_backbone_takes_the_frames_as_they_are() -> None:
+    frames = pictures(3)
+    assert trained().features(frames) is frames
+
+
+def test_a_frozen_backbone_gives_a_vector_a_frame(resnet_folder: Path) -> None:
+    encoder = frozen(resnet_folder)
+    frames = pictures(FRAMES_AT_ONCE + 3)
+    frames.flags.writeable = False
+    vectors = encoder.features(frames)
+    scale = encoder.backbone.pixels
+    with torch.inference_mode():
+        expected = encoder.backbone(normalize(torch.tensor(frames), scale.mean, scale.std))
+    np.testing.assert_allclose(vectors, expected.numpy(), rtol=1e-4, atol=1e-5)
+    assert vectors.dtype == np.float32
+
+
+def test_a_frozen_backbone_never_trains(resnet_folder: Path) -> None:
+    encoder = frozen(resnet_folder).train()
+    before = encoder.features(pictures(4))
+    assert not any(parameter.requires_grad for parameter in encoder.backbone.parameters())
+    assert not encoder.backbone.model.training
+    encoder(torch.from_numpy(before)[None], torch.ones(1, 4, dtype=torch.bool))
+    np.testing.assert_array_equal(encoder.features(pictures(4)), before)
+
+
+def test_specs_of_frames_are_shared_by_all_trained_backbones() -> None:
+    assert trained().spec() == trained(widths=(8, 12), join="max", dropout=0.5, cache_draws=1).spec()
+    for change in ({"frames": 5}, {"crop": 24}, {"exactness": "keyframe"}, {"part_seconds": 9.0}):
+        assert trained(**change).spec() != trained().spec()
+
+
+def test_specs_of_vectors_name_the_weights_and_the_scale(resnet_folder: Path) -> None:
+    assert frozen(resnet_folder).spec() == frozen(resnet_folder).spec()
+    other = frozen(resnet_folder)
+    with torch.no_grad():
+        next(other.backbone.parameters()).mul_(1.001)
+    assert other.spec() != frozen(resnet_folder).spec()
+    assert frozen(resnet_folder).spec() != trained().spec()
