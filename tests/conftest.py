@@ -1,12 +1,20 @@
-"""Shape and type checks for every function of the package, and the folder of real data where there is one."""
+"""What all tests share: shape and type checks for every function of the package, and a small job with real clips."""
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from jaxtyping import install_import_hook
+
+if TYPE_CHECKING:
+    from tagtower.config import Settings
 
 install_import_hook("tagtower", "beartype.beartype")
 
@@ -18,3 +26,113 @@ def bench_data() -> Path:
     if not folder or not (Path(folder) / "data").is_dir():
         pytest.skip("TAGTOWER_BENCH_DATA names no folder of benchmark data")
     return Path(folder)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A feature store of the test run's own: the user's is neither read nor filled."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TAGTOWER_CACHE", str(folder))
+        yield folder
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A small job on disk: clips of a second, their manifest, a tag library, and settings that train in seconds.
+
+    `manifest` names only what can be read; `flawed` also a damaged file and one that is not there.
+    """
+
+    folder: Path
+    clips: dict[str, Path]
+    manifest: Path
+    flawed: Path
+    tags: Path
+    overrides: tuple[str, ...]
+
+    def settings(self, *more: str) -> Settings:
+        """The `tiny` preset, shrunk; `more` are `section.key=value`."""
+        from tagtower.config import load_settings
+
+        return load_settings("tiny", overrides=[*self.overrides, *more])
+
+
+SMALL = (
+    "image.depths=1",
+    "image.widths=8",
+    "image.resize=32",
+    "image.crop=32",
+    "image.frames=2",
+    "image.cache_draws=2",
+    "audio.mels=20",
+    "audio.coefficients=12",
+    "audio.channels=8",
+    "text.layers=1",
+    "text.width=16",
+    "text.heads=2",
+    "fusion.width=16",
+    "train.epochs=2",
+    "train.batch_size=4",
+    "train.threads=1",
+    "media.workers=1",
+)
+
+
+@pytest.fixture(scope="session")
+def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
+    """Clips of one colour and one pitch each, some without sound, one without pictures, and two that fail."""
+    from tagtower.media.write import write_clip
+
+    folder = tmp_path_factory.mktemp("job")
+    (folder / "clips").mkdir()
+    rates = np.arange(16_000, dtype=np.float32) / 16_000
+    colours = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (30, 40, 220)}
+    pitches = {"low": 200.0, "high": 1500.0}
+
+    def clip(name: str, colour: str | None, pitch: str | None) -> Path:
+        frames = None if colour is None else np.full((10, 48, 64, 3), colours[colour], np.uint8)
+        sound = None if pitch is None else np.sin(2 * np.pi * pitches[pitch] * rates).astype(np.float32) * 0.5
+        return write_clip(folder / "clips" / name, frames, 10.0, sound)
+
+    rows: list[dict[str, object]] = []
+    clips: dict[str, Path] = {}
+    for name, colour, pitch, title, split in (
+        ("red-low.mp4", "red", "low", "a walk in the park", "train"),
+        ("red-high.mp4", "red", "high", None, "train"),
+        ("green.mp4", "green", None, "music for the park", "train"),
+        ("blue-high.mp4", "blue", "high", "a song", "train"),
+        ("low.m4a", None, "low", None, "train"),
+        ("blue-low.mp4", "blue", "low", "a walk at the sea", "val"),
+        ("green-high.mp4", "green", "high", None, "val"),
+        ("red.mp4", "red", None, "music at the sea", "test"),
+        ("green-low.mp4", "green", "low", "a walk", "test"),
+        ("high.m4a", None, "high", "a song", "test"),
+    ):
+        clips[Path(name).stem] = clip(name, colour, pitch)
+        tags = [tag for tag in (colour, pitch) if tag]
+        rows.append(
+            {"id": Path(name).stem, "video": f"clips/{name}", "title": title, "tags": tags, "split": split}
+        )
+    rows.append({"id": "words", "title": "music and a walk", "tags": ["music"], "split": "train"})
+    whole = clips["red-low"].read_bytes()
+    clips["damaged"] = folder / "clips" / "damaged.mp4"
+    clips["damaged"].write_bytes(whole[: len(whole) // 3])
+    clips["missing"] = folder / "clips" / "missing.mp4"
+    bad = [
+        {"id": name, "video": f"clips/{name}.mp4", "title": None, "tags": ["red"], "split": "test"}
+        for name in ("damaged", "missing")
+    ]
+    for name, listed in (("manifest.jsonl", rows), ("flawed.jsonl", [bad[0], *rows, bad[1]])):
+        (folder / name).write_text("".join(json.dumps(row) + "\n" for row in listed))
+    (folder / "tags.txt").write_text("red\ngreen\nblue\nlow\nhigh\nmusic\nsilence\n")
+    return Job(folder, clips, folder / "manifest.jsonl", folder / "flawed.jsonl", folder / "tags.txt", SMALL)
+
+
+@pytest.fixture(scope="session")
+def trained(job: Job) -> Path:
+    """A model folder that was trained on the small job; tests only read it."""
+    from tagtower.usecases.train import train
+
+    train(job.manifest, job.tags, job.folder / "model", job.settings(), store=job.folder / "store")
+    return job.folder / "model"

@@ -10,7 +10,6 @@ import sys
 import threading
 from pathlib import Path
 from types import TracebackType
-from typing import Self
 
 from tagtower.config.sections import MediaSettings
 from tagtower.errors import MediaError
@@ -73,9 +72,9 @@ class Decoder:
     def close(self) -> None:
         """End all children."""
         for child in self._children:
-            child.stop()
+            child.close()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Decoder:
         return self
 
     def __exit__(
@@ -91,6 +90,7 @@ class _Child:
         self._limits = limits
         self._process: subprocess.Popen[bytes] | None = None
         self._answered = 0
+        self._closed = False
 
     def decode(self, path: str, request: DecodeRequest) -> DecodedMedia:
         try:
@@ -129,6 +129,8 @@ class _Child:
         return media
 
     def _running(self) -> subprocess.Popen[bytes]:
+        if self._closed:
+            raise RuntimeError("this decoder is closed")
         if self._process is None or self._process.poll() is not None:
             self.stop()
             self._process = _start()
@@ -173,6 +175,11 @@ class _Child:
         if message is None:
             process.kill()
         return message, timed_out.is_set()
+
+    def close(self) -> None:
+        """End the process for good; a thread that is still at work in it does not start another."""
+        self._closed = True
+        self.stop()
 
     def stop(self) -> None:
         """End the process, if there is one."""

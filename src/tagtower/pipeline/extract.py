@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
 from tagtower.config import Settings
-from tagtower.errors import InputError, TagTowerError
+from tagtower.errors import InputError, MediaError
 from tagtower.features.store import CENTRE, FeatureKey, FeatureStore
 from tagtower.media.records import DecodedMedia, DecodeRequest, FrameRequest, SoundRequest
 from tagtower.records import Video
@@ -33,6 +33,7 @@ ABSENT = np.zeros(0, np.float32)
 """What the store keeps for a modality that a file was found not to have."""
 
 
+@runtime_checkable
 class MediaDecoder(Protocol):
     """Whatever opens media files; `media.Decoder` does so in child processes."""
 
@@ -65,7 +66,7 @@ class Failed:
     """A video that could not be used, and why."""
 
     video: Video
-    error: TagTowerError
+    error: InputError
 
 
 Part: TypeAlias = tuple[Literal["image", "audio"], int]
@@ -74,11 +75,15 @@ Part: TypeAlias = tuple[Literal["image", "audio"], int]
 
 @dataclass(frozen=True, slots=True)
 class _Looked:
-    """What a worker thread found for one file: the parts wanted, those in the store, and the media of the rest."""
+    """What a worker thread found for one file: the parts wanted, those in the store, and the media of the rest.
+
+    `lacking` says why there are no media of the rest, where it is no failure of the file as a whole.
+    """
 
     keys: dict[Part, FeatureKey]
     stored: dict[FeatureKey, np.ndarray]
     media: DecodedMedia | None
+    lacking: MediaError | None
     seconds: float
 
 
@@ -115,24 +120,23 @@ class FeatureExtractor:
         """
         ahead = 2 * self._decoder.workers
         source = iter(videos)
-        with ThreadPoolExecutor(self._decoder.workers, thread_name_prefix="decode") as pool:
+        pool = ThreadPoolExecutor(self._decoder.workers, thread_name_prefix="decode")
+        try:
             while chunk := list(islice(source, TITLES_AHEAD)):
                 titles = self._titles(chunk)
                 waiting: deque[tuple[Video, np.ndarray | None, Future[_Looked] | None]] = deque()
-                try:
-                    for video, title in zip(chunk, titles, strict=True):
-                        future = None
-                        if video.media is not None and self._reads_media:
-                            future = pool.submit(self._look, video.media, draws)
-                        waiting.append((video, title, future))
-                        if len(waiting) > ahead:
-                            yield self._finish(*waiting.popleft(), draws)
-                    while waiting:
+                for video, title in zip(chunk, titles, strict=True):
+                    future = None
+                    if video.media is not None and self._reads_media:
+                        future = pool.submit(self._look, video.media, draws)
+                    waiting.append((video, title, future))
+                    if len(waiting) > ahead:
                         yield self._finish(*waiting.popleft(), draws)
-                finally:
-                    for _, _, future in waiting:
-                        if future is not None:
-                            future.cancel()
+                while waiting:
+                    yield self._finish(*waiting.popleft(), draws)
+        finally:
+            # Whoever stops early, by Ctrl-C for one, does not wait for files that are being decoded.
+            pool.shutdown(wait=False, cancel_futures=True)
 
     @property
     def _reads_media(self) -> bool:
@@ -150,8 +154,16 @@ class FeatureExtractor:
         }
         stored = self._store.get_many(list(keys.values()))
         missing = [part for part, key in keys.items() if key not in stored]
-        decoded = self._decoder.decode(media, self._request(missing)) if missing else None
-        return _Looked(keys, stored, decoded, time.perf_counter() - start)
+        decoded, lacking = None, None
+        try:
+            decoded = self._decoder.decode(media, self._request(missing)) if missing else None
+        except MediaError as error:
+            # What is asked for follows from what is stored: a file may have sound, stored, and no pictures.
+            in_part = error.cause == "damaged" and any(value.size for value in stored.values())
+            if error.cause != "no-streams" and not in_part:
+                raise
+            lacking = error
+        return _Looked(keys, stored, decoded, lacking, time.perf_counter() - start)
 
     def _request(self, missing: Sequence[Part]) -> DecodeRequest:
         image, audio = self._settings.image, self._settings.audio
@@ -179,20 +191,21 @@ class FeatureExtractor:
     ) -> Extracted | Failed:
         """In the consumer's thread, which alone runs the backbones: complete one video."""
         start = time.perf_counter()
-        looked = _Looked({}, {}, None, 0.0)
+        looked = _Looked({}, {}, None, None, 0.0)
         try:
             if future is not None:
                 looked = future.result()
                 start = time.perf_counter()
-            values = self._complete(looked)
-        except TagTowerError as error:
+        except InputError as error:
             return Failed(video, error)
+        values = self._complete(looked)
         features = tuple(
             VideoFeatures(image=values.get(("image", draw)), audio=values.get(("audio", CENTRE)), text=title)
             for draw in draws
         )
         if not features[0].present:
-            return Failed(video, self._nothing_usable(video))
+            return Failed(video, looked.lacking or self._nothing_usable(video))
+        warnings = (looked.lacking.reason,) if looked.lacking is not None else ()
         return Extracted(
             video,
             features,
@@ -205,7 +218,7 @@ class FeatureExtractor:
                 for draw in draws
             ),
             looked.seconds + time.perf_counter() - start,
-            looked.media.warnings if looked.media is not None else (),
+            looked.media.warnings if looked.media is not None else warnings,
         )
 
     def _complete(self, looked: _Looked) -> dict[Part, np.ndarray]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, final
+from typing import Protocol, final, runtime_checkable
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ TagFeatures = Callable[[Sequence[str]], Sequence[np.ndarray]]
 """Texts of tags to their features, as `TwoTower.tag_features` makes them."""
 
 
+@runtime_checkable
 class VideoBatches(Protocol):
     """Makes batches of the examples of one split."""
 

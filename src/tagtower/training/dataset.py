@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, final
+from typing import Protocol, final, runtime_checkable
 
 from tagtower.towers.inputs import VideoFeatures
 
 
+@runtime_checkable
 class ExampleFeatures(Protocol):
     """The examples of one split. Features may lie in memory, in a store, or be decoded when asked for."""
 
