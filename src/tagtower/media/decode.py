@@ -10,7 +10,7 @@ from tagtower.errors import MediaError
 from tagtower.media.failures import DecodingError
 from tagtower.media.frames import sample_frames
 from tagtower.media.opening import OpenMedia, open_media
-from tagtower.media.records import DecodedMedia, DecodeRequest, FrameSample, MediaInfo, Sound
+from tagtower.media.records import DecodedMedia, DecodeRequest, FrameSample, MediaInfo, Sound, SoundRequest
 from tagtower.media.sound import read_sound
 
 
@@ -58,7 +58,7 @@ def _decode(media: OpenMedia, request: DecodeRequest, limits: MediaSettings) -> 
                 info = replace(info, width=info.height, height=info.width)
     if request.sound is not None and media.sound is not None:
         try:
-            sound, more = read_sound(media, request.sound)
+            sound, more = _read_sound(media, request.sound, limits)
         except DecodingError as error:
             warnings.append(f"the sound cannot be decoded: {error}")
         else:
@@ -67,6 +67,15 @@ def _decode(media: OpenMedia, request: DecodeRequest, limits: MediaSettings) -> 
     if asked and not frames and sound is None:
         _refuse(info, warnings)
     return DecodedMedia(info, frames, sound, tuple(warnings))
+
+
+def _read_sound(
+    media: OpenMedia, request: SoundRequest, limits: MediaSettings
+) -> tuple[Sound, tuple[str, ...]]:
+    if media.can_be_read_again:
+        return read_sound(media, request)
+    with open_media(media.info.path, limits) as again:
+        return read_sound(again, request)
 
 
 def _refuse(info: MediaInfo, warnings: list[str]) -> None:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-
-from av.video.stream import VideoStream
 
 from tagtower.config.sections import MediaSettings
 from tagtower.media.counting import count_packets, sample_by_counting
-from tagtower.media.opening import OpenMedia, check_duration
+from tagtower.media.opening import OpenMedia, check_duration, open_media
 from tagtower.media.pictures import Collector, Pictures
 from tagtower.media.reader import FrameReader
 from tagtower.media.records import FrameRequest
 
 _SHORTER_SECONDS = 1.0
-"""Pictures that end this long before the last moment asked for are sampled anew over what is there."""
+"""Pictures that end this long before the header says are sampled anew over what is there, if a moment lies behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +47,22 @@ def sample_frames(media: OpenMedia, request: FrameRequest, limits: MediaSettings
     if duration is None:
         duration = count_packets(media.info.path, limits).seconds
         check_duration(media.info.path, duration, limits)
-    return _sample_by_time(media, stream, request, duration)
+    pictures, end = _sample_by_time(media, request, duration)
+    if end is None or not 0 < end < duration - _SHORTER_SECONDS:
+        return pictures
+    # A truncated file: its header promises pictures that are not there.
+    with open_media(media.info.path, limits) as again:
+        pictures, _ = _sample_by_time(again, request, end)
+    warning = f"the pictures end at {end:.1f} s, not at {duration:.1f} s as the header says"
+    return replace(pictures, warnings=(warning, *pictures.warnings))
 
 
 def _sample_by_time(
-    media: OpenMedia, stream: VideoStream, request: FrameRequest, duration: float, *warnings: str
-) -> Pictures:
+    media: OpenMedia, request: FrameRequest, duration: float
+) -> tuple[Pictures, float | None]:
+    """The pictures, and where they ended (seconds into the stream) if a moment was asked for that lies behind."""
+    stream = media.pictures
+    assert stream is not None
     clock = _Clock(stream.start_time or 0, stream.time_base or Fraction(1), media.origin)
     collector = Collector(stream, request, duration, clock.stamp)
     reader = FrameReader(media.packets(stream), stream)
@@ -66,8 +74,5 @@ def _sample_by_time(
         stamp = None if frame is None else frame.pts if frame.pts is not None else frame.dts
         collector.take(target, frame, clock.seconds(target if stamp is None else stamp))
     end = None if reader.end is None else float((reader.end - clock.start) * clock.time_base)
-    if end is not None and 0 < end < collector.last_moment - _SHORTER_SECONDS:
-        # A truncated file: its header promises pictures that are not there.
-        warning = f"the pictures end at {end:.1f} s, not at {duration:.1f} s as the header says"
-        return _sample_by_time(media, stream, request, end, warning)
-    return collector.pictures(reader.packets_refused, *warnings)
+    is_behind = end is not None and end < collector.last_moment
+    return collector.pictures(reader.packets_refused), end if is_behind else None

@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 from tagtower.config.sections import MediaSettings
 from tagtower.errors import MediaError
 from tagtower.media.failures import DecodingError, pyav_calls
-from tagtower.media.packets import PacketReader
+from tagtower.media.packets import UNSEEKABLE_FORMATS, PacketReader
 from tagtower.media.records import MediaInfo
 
 _NOT_SHOWN = Disposition.attached_pic | Disposition.timed_thumbnails
@@ -36,6 +36,11 @@ class OpenMedia:
     info: MediaInfo
     origin: float
     _untouched: bool = True
+
+    @property
+    def can_be_read_again(self) -> bool:
+        """Whether a stream can still be read from its start."""
+        return self._untouched or self.container.format.name not in UNSEEKABLE_FORMATS
 
     def packets(self, wanted: Stream) -> PacketReader:
         """A reader of one stream, to be used up before the next; others are passed over without being read."""

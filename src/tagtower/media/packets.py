@@ -13,8 +13,9 @@ from tagtower.media.failures import DecodingError, pyav_calls
 
 _TOLERATED_FAILURES = 16
 
-UNSEEKABLE_FORMATS = frozenset({"gif", "apng"})
-"""Formats whose frames build on all earlier ones: they are read from their start."""
+UNSEEKABLE_FORMATS = frozenset({"gif", "apng", "mpeg"})
+"""Formats that are read from their start: in GIF and APNG frames build on all earlier ones; in MPEG program streams
+time stamps after a seek were seen to belong to the frame before."""
 
 
 class PacketReader:

@@ -24,7 +24,7 @@ class Pictures:
     samples: tuple[FrameSample, ...]
     rotation: int
     duration: float
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[str, ...]
 
 
 class Collector:
@@ -63,10 +63,9 @@ class Collector:
             self._frame = frame
         self._taken[target] = self._picture, seconds
 
-    def pictures(self, packets_refused: int, *warnings: str) -> Pictures:
+    def pictures(self, packets_refused: int) -> Pictures:
         """All draws, once every target was taken."""
-        if packets_refused:
-            warnings = (*warnings, f"{packets_refused} packets of the picture stream are damaged")
+        damage = (f"{packets_refused} packets of the picture stream are damaged",) if packets_refused else ()
         samples = tuple(
             FrameSample(
                 frames=np.stack([self._taken[target][0] for target in targets]),
@@ -75,4 +74,4 @@ class Collector:
             for targets in self._draws
         )
         rotation = self._frame.rotation if self._frame is not None else 0
-        return Pictures(samples, rotation, self._duration, warnings)
+        return Pictures(samples, rotation, self._duration, damage)

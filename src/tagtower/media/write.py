@@ -22,7 +22,7 @@ _FINE_TIME_BASE = Fraction(1, 90_000)
 def write_clip(
     path: Path | str,
     frames: UInt8[np.ndarray, "frame height width 3"] | None,
-    rate: float | Fraction = 25,
+    rate: int | float | Fraction = 25,
     waveform: Float32[np.ndarray, " sample"] | None = None,
     sample_rate: int = 16_000,
     *,
@@ -77,7 +77,7 @@ def write_clip(
 def _video_stream(
     container: OutputContainer,
     frames: UInt8[np.ndarray, "frame height width 3"],
-    rate: float | Fraction,
+    rate: int | float | Fraction,
     codec: str,
     pixel_format: str,
     options: Mapping[str, str] | None,

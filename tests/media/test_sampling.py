@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tagtower.media.records import FrameRequest, SoundRequest
+from tagtower.media.sampling import segment_times, sound_spans
+
+REQUESTS = st.builds(
+    FrameRequest,
+    frames=st.integers(1, 20),
+    part_seconds=st.floats(1, 1000),
+    max_parts=st.integers(1, 6),
+    seed=st.integers(0, 5),
+)
+
+
+def test_the_centre_of_each_segment() -> None:
+    np.testing.assert_allclose(segment_times(8.0, FrameRequest(frames=4), None), [1, 3, 5, 7])
+
+
+@pytest.mark.parametrize(
+    ("duration", "parts"), [(99.0, 1), (100.0, 1), (101.0, 2), (250.0, 3), (10_000.0, 3)]
+)
+def test_a_long_video_is_cut_into_parts(duration: float, parts: int) -> None:
+    request = FrameRequest(frames=5, part_seconds=100.0, max_parts=3)
+    times = segment_times(duration, request, None)
+    assert len(times) == 5 * parts
+    for part in range(parts):
+        of_part = segment_times(duration / parts, FrameRequest(frames=5, part_seconds=1e9), None)
+        np.testing.assert_allclose(times[5 * part : 5 * part + 5], part * duration / parts + of_part)
+
+
+@given(duration=st.floats(0.01, 50_000), request=REQUESTS, draw=st.none() | st.integers(0, 50))
+def test_every_segment_gives_one_moment_inside_it(
+    duration: float, request: FrameRequest, draw: int | None
+) -> None:
+    times = segment_times(duration, request, draw)
+    segment = duration / len(times)
+    assert len(times) <= request.frames * request.max_parts
+    assert (np.floor(times / segment + 1e-9) == np.arange(len(times))).all()
+
+
+def test_draws_differ_and_repeat() -> None:
+    request = FrameRequest(seed=3)
+    first, second = (segment_times(60.0, request, draw) for draw in (0, 1))
+    assert (first != second).all()
+    np.testing.assert_array_equal(first, segment_times(60.0, request, 0))
+    assert (first != segment_times(60.0, FrameRequest(seed=4), 0)).all()
+
+
+def test_short_sound_is_read_whole() -> None:
+    request = SoundRequest(whole_seconds=60.0, windows=6, window_seconds=10.0)
+    assert sound_spans(60.0, request) == [(0, 60)]
+    assert sound_spans(None, request) == [(0, 60)]
+
+
+def test_long_sound_is_read_in_windows_at_the_centres_of_segments() -> None:
+    request = SoundRequest(whole_seconds=60.0, windows=3, window_seconds=10.0)
+    assert sound_spans(90.0, request) == [(10, 10), (40, 10), (70, 10)]
+
+
+def test_windows_that_would_overlap_become_the_whole() -> None:
+    request = SoundRequest(whole_seconds=20.0, windows=6, window_seconds=10.0)
+    assert sound_spans(50.0, request) == [(0, 60)]
