@@ -1,6 +1,6 @@
 """Figure 5: target-distance mining over a large library: time, memory, and the same answer as a plain version.
 
-    python benchmarks/mining.py [--threads 2] [--tags 100000] [--videos 10000] [--width 256]
+    python benchmarks/mining.py [--threads 1] [--tags 100000] [--videos 10000] [--width 256]
 
 Vectors are made here: tags in clusters, each video near its own tags. Memory is what the process holds at its
 peak beyond what it held before mining, so the vectors themselves are not counted.
@@ -123,7 +123,7 @@ def main() -> None:
     parser.add_argument("--tags", type=int, default=100_000)
     parser.add_argument("--videos", type=int, default=10_000)
     parser.add_argument("--width", type=int, default=256)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     settings = Settings()
