@@ -26,8 +26,8 @@ def tone(seconds: float, rate: int) -> np.ndarray:
     return np.sin(2 * np.pi * 440 * np.arange(int(seconds * rate)) / rate).astype(np.float32)
 
 
-def reference(waveform: np.ndarray, audio: AudioSettings) -> np.ndarray:
-    """The recipe again, in float64 and frame by frame."""
+def reference_bands(waveform: np.ndarray, audio: AudioSettings) -> np.ndarray:
+    """Steps 1 to 6 of the recipe again, in float64 and frame by frame."""
     size, hop = int(audio.sample_rate * audio.frame_ms / 1000), int(audio.sample_rate * audio.hop_ms / 1000)
     fft = 2 ** int(np.ceil(np.log2(size)))
     high = audio.high_hz or audio.sample_rate / 2
@@ -47,9 +47,23 @@ def reference(waveform: np.ndarray, audio: AudioSettings) -> np.ndarray:
         frame = np.append(frame[0] * (1 - audio.preemphasis), frame[1:] - audio.preemphasis * frame[:-1])
         spectrum = np.abs(np.fft.rfft(frame * scipy.signal.windows.hamming(size, sym=True), fft))
         energies = bank @ (spectrum**2 if audio.spectrum == "power" else spectrum)
-        logs = np.log(np.maximum(energies, np.finfo(np.float32).eps))
-        rows.append(scipy.fft.dct(logs, type=2, norm="ortho")[: audio.coefficients])
+        rows.append(np.log(np.maximum(energies, np.finfo(np.float32).eps)))
     return np.array(rows)
+
+
+def reference(waveform: np.ndarray, audio: AudioSettings) -> np.ndarray:
+    bands = reference_bands(waveform, audio)
+    return scipy.fft.dct(bands, type=2, norm="ortho")[:, : audio.coefficients]
+
+
+def within_float32(waveform: np.ndarray, audio: AudioSettings) -> np.ndarray:
+    """Which frames the float32 of Kaldi can do: those whose bands lie within 60 dB of each other.
+
+    Beyond, its own distance from float64 was seen to pass 1e-4 (1.1e-4 at 75 dB; below 60 dB at most 2e-5).
+    """
+    bands = reference_bands(waveform, audio)
+    decibels = (20 if audio.spectrum == "magnitude" else 10) / np.log(10)
+    return np.ptp(bands, axis=1) * decibels < 60
 
 
 def set_up(options: knf.MfccOptions | knf.FbankOptions, audio: AudioSettings) -> None:
@@ -113,11 +127,29 @@ def audio_settings(draw: st.DrawFn) -> AudioSettings:
 @given(audio_settings(), st.integers(0, 9))
 @example(AudioSettings(), 0)
 @example(AudioSettings(spectrum="magnitude"), 1)
+@example(
+    AudioSettings(
+        sample_rate=8000,
+        frame_ms=10,
+        hop_ms=2.5,
+        mels=40,
+        coefficients=2,
+        low_hz=0,
+        high_hz=3600,
+        preemphasis=0.9,
+    ),
+    7,
+)
 def test_agrees_with_kaldi_and_with_float64(audio: AudioSettings, seed: int) -> None:
     waveform = noise(0.2, audio.sample_rate, seed)
     ours = mfcc(torch.from_numpy(waveform), audio).numpy()
-    np.testing.assert_allclose(ours, reference(waveform, audio), atol=1e-4, rtol=0)
-    np.testing.assert_allclose(ours, kaldi(waveform, audio), atol=1e-4, rtol=0)
+    np.testing.assert_allclose(ours, reference(waveform, audio), atol=1e-5, rtol=0)
+    fair = within_float32(waveform, audio)
+    np.testing.assert_allclose(ours[fair], kaldi(waveform, audio)[fair], atol=1e-4, rtol=0)
+
+
+def test_nearly_every_frame_is_compared_with_kaldi() -> None:
+    assert within_float32(noise(1, 16000), AudioSettings()).mean() > 0.9
 
 
 @pytest.mark.parametrize("spectrum", ["power", "magnitude"])
@@ -126,7 +158,7 @@ def test_keeps_to_float64_where_a_loud_tone_stands_beside_silence(
 ) -> None:
     audio = AudioSettings(spectrum=spectrum)
     ours = mfcc(torch.from_numpy(tone(0.3, 16000)), audio).numpy()
-    np.testing.assert_allclose(ours, reference(tone(0.3, 16000), audio), atol=1e-4, rtol=0)
+    np.testing.assert_allclose(ours, reference(tone(0.3, 16000), audio), atol=1e-5, rtol=0)
 
 
 def test_silence_rests_on_the_floor() -> None:
@@ -150,7 +182,7 @@ def test_a_step_every_hop_that_fits() -> None:
 
 def test_blocks_do_not_show() -> None:
     audio = AudioSettings(sample_rate=4000, frame_ms=10, hop_ms=1, mels=8, coefficients=8)
-    waveform = torch.from_numpy(noise(FRAMES_AT_ONCE / 1000 + 0.5, 4000))
+    waveform = torch.from_numpy(noise(FRAMES_AT_ONCE / 1000 + 0.1, 4000))
     whole = mfcc(waveform, audio)
     tail_start = FRAMES_AT_ONCE - 7
     tail = mfcc(waveform[4 * tail_start :], audio)

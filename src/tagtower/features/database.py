@@ -18,6 +18,16 @@ PAGE_BYTES = 16384
 
 JOURNAL_BYTES = 64 << 20
 
+CHECK_PLACE = "Check that its folder exists and may be written to, or name another place by TAGTOWER_CACHE."
+HINTS = {
+    sqlite3.SQLITE_FULL: "The disk is full: free some space, name a larger one by TAGTOWER_CACHE, or delete this "
+    "file; it holds only what can be computed again.",
+    sqlite3.SQLITE_IOERR: "The disk is full or faulty: free some space, or name another by TAGTOWER_CACHE.",
+    sqlite3.SQLITE_BUSY: f"Another process kept it locked for {WAIT_SECONDS:.0f} s: try again when that is done.",
+    sqlite3.SQLITE_CORRUPT: "The file is damaged: delete it; it holds only what can be computed again.",
+    sqlite3.SQLITE_NOTADB: "The file is no feature store: name another place, or delete it.",
+}
+
 SCHEMA = """
 CREATE TABLE entries (
     id INTEGER PRIMARY KEY,
@@ -144,19 +154,9 @@ def storage_errors(path: Path) -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         raise StorageError(
-            f"{path}: the feature store failed: {error}.", hint=_HINTS.get(code, _HINT)
+            f"{path}: the feature store failed: {error}.", hint=HINTS.get(code, CHECK_PLACE)
         ) from error
     except OSError as error:
         raise StorageError(
-            f"{path}: the feature store cannot be opened: {error.strerror}.", hint=_HINT
+            f"{path}: the feature store cannot be opened: {error.strerror}.", hint=CHECK_PLACE
         ) from error
-
-
-_HINT = "Check that its folder exists and may be written to, or name another place by TAGTOWER_CACHE."
-_HINTS = {
-    sqlite3.SQLITE_FULL: "The disk is full: free some space, or name a larger one by TAGTOWER_CACHE.",
-    sqlite3.SQLITE_IOERR: "The disk is full or faulty: free some space, or name another by TAGTOWER_CACHE.",
-    sqlite3.SQLITE_BUSY: f"Another process kept it locked for {WAIT_SECONDS:.0f} s: try again when that is done.",
-    sqlite3.SQLITE_CORRUPT: "The file is damaged: delete it; it holds only what can be computed again.",
-    sqlite3.SQLITE_NOTADB: "The file is no feature store: name another place, or delete it.",
-}
