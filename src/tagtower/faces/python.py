@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, final
@@ -146,9 +147,9 @@ def _videos(videos: Sequence[str | Path | Video]) -> list[Video]:
 
 
 def _library(tags: Sequence[str | Tag] | TagLibrary) -> TagLibrary:
-    if isinstance(tags, TagLibrary):
-        return tags
-    return TagLibrary.from_tags([Tag(one) if isinstance(one, str) else one for one in tags])
+    if not isinstance(tags, TagLibrary):
+        tags = TagLibrary.from_tags([Tag(one) if isinstance(one, str) else one for one in tags])
+    return tags.unexpired(datetime.now(UTC))
 
 
 def _download(repo_id: str) -> Path:

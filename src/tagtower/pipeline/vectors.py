@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -74,6 +75,7 @@ def _mask(one: Extracted | Failed, tower: TwoTower, keep: Collection[Modality]) 
 
 
 def _embed_batch(tower: TwoTower, batch: Sequence[Extracted | Failed]) -> Iterator[Embedded | Failed]:
+    start = time.perf_counter()
     good = [one for one in batch if isinstance(one, Extracted)]
     if good:
         with torch.inference_mode():
@@ -84,6 +86,7 @@ def _embed_batch(tower: TwoTower, batch: Sequence[Extracted | Failed]) -> Iterat
         experts = encoding.experts.float().cpu().numpy()
         weights = encoding.weights.float().cpu().numpy()
         present = encoding.present.cpu().numpy()
+        share = (time.perf_counter() - start) / len(good)
     row = 0
     for one in batch:
         if isinstance(one, Failed):
@@ -95,7 +98,7 @@ def _embed_batch(tower: TwoTower, batch: Sequence[Extracted | Failed]) -> Iterat
             experts[row],
             present[row],
             {modality: float(weights[row, k]) for k, modality in enumerate(tower.modalities)},
-            one.seconds,
+            one.seconds + share,
             one.warnings,
         )
         row += 1

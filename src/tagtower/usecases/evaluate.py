@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from tagtower.errors import ManifestError
+from tagtower.errors import ManifestError, UsageError
 from tagtower.evaluation.metrics import EvaluationResult, evaluate_seen_unseen
 from tagtower.index.exact import ExactIndex
 from tagtower.library.tags import TagLibrary, normalize_tag
@@ -62,11 +62,17 @@ def evaluate(
     """Return the metrics over the examples of `split`; videos that cannot be read are left out and listed.
 
     Raises:
+        UsageError: the model reads none of `modalities`.
         ManifestError: the split, given or assigned as training does, is empty, or none of its videos can be read
             or has a tag of the library.
     """
     progress = progress or Silent()
     tower = session.model.tower
+    if not set(modalities) & set(tower.modalities):
+        raise UsageError(
+            f"This model reads none of: {', '.join(modalities)}.",
+            hint=f"It reads: {', '.join(tower.modalities)}.",
+        )
     problems = problems if problems is not None else Problems()
     given = assign_splits(examples, tower.settings.train.val_share, tower.settings.train.seed, problems)
     chosen = examples_in(given, split)

@@ -17,8 +17,6 @@ from tagtower.ranking.select import rank_tags
 from tagtower.records import MODALITIES, Modality, RankedTag, Video
 from tagtower.usecases.session import Session
 
-BATCH = 16
-
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
@@ -74,7 +72,8 @@ def label(
     """
     tower = session.model.tower
     index = ExactIndex(session.tags.encode(library.texts), tower.settings.distance.kind)
-    for one in embed_videos(tower, session.extractor.extract(videos), batch_size=BATCH):
+    # One at a time: an answer comes as soon as it is known, and hangs on no neighbour's padding.
+    for one in embed_videos(tower, session.extractor.extract(videos), batch_size=1):
         if isinstance(one, Failed):
             yield Unlabelled(one.video, one.error)
             continue

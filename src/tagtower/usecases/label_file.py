@@ -3,77 +3,106 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from types import TracebackType
+from typing import IO, Any, final
 
 from tagtower.errors import StorageError, UsageError
 from tagtower.storage.atomic import write_bytes
 
 
-@dataclass(frozen=True, slots=True)
+@final
 class LabelFile:
-    """An open output of JSON lines, and the answers that an earlier run left in it. Without a file, it does nothing."""
+    """An output of JSON lines, and the answers that an earlier run left in it. Without a path, it does nothing.
 
-    before: tuple[dict[str, Any], ...]
-    stream: IO[bytes] | None
+    Nothing on the disk changes before the first line is written: a run that fails to begin spoils no earlier one.
+    Use it as a context manager.
+    """
 
-    @staticmethod
-    @contextmanager
-    def open(path: Path | None, *, resume: bool, overwrite: bool) -> Iterator[LabelFile]:
-        """Open `path` for writing; with `resume`, keep its answers, and drop failures and a line cut short.
+    def __init__(self, path: Path | None, *, resume: bool = False, overwrite: bool = False) -> None:
+        """Look at what stands at `path`; with `resume`, keep its answers, and drop failures and a line cut short.
 
         Raises:
-            UsageError: the file exists and neither `resume` nor `overwrite` is set.
-            StorageError: the file cannot be written, or holds no label output.
+            UsageError: something stands there and neither `resume` nor `overwrite` is set; or both are.
+            StorageError: it cannot be read, or holds no label output.
         """
-        if path is None:
-            if resume:
-                raise UsageError("--resume needs --out.", hint="Name the file that the earlier run wrote.")
-            yield LabelFile((), None)
-            return
-        if path.exists() and not (resume or overwrite):
+        if resume and overwrite:
+            raise UsageError("--resume and --overwrite contradict each other.", hint="Choose one.")
+        if path is None and resume:
+            raise UsageError("--resume needs --out.", hint="Name the file that the earlier run wrote.")
+        if path is not None and path.exists() and not (resume or overwrite):
             raise UsageError(f"{path} exists.", hint="Go on with --resume, or replace it with --overwrite.")
-        kept = _answers(path) if resume and path.exists() else []
-        write_bytes(path, b"".join(line for line, _ in kept))
-        with path.open("ab") as stream:
-            yield LabelFile(tuple(parsed for _, parsed in kept), stream)
+        self._path = path
+        self._stream: IO[bytes] | None = None
+        kept = _answers(path) if path is not None and resume and path.exists() else []
+        self._kept = b"".join(line for line, _ in kept)
+        self.before: tuple[dict[str, Any], ...] = tuple(parsed for _, parsed in kept)
+
+    def check_model(self, fingerprint: str) -> None:
+        """Refuse to mix the answers of two models.
+
+        Raises:
+            UsageError: an earlier answer is not of the model with this vector fingerprint.
+        """
+        others = {str(answer.get("model")) for answer in self.before} - {fingerprint}
+        if others:
+            raise UsageError(
+                f"{self._path} holds answers of another model ({sorted(others)[0][:12]}).",
+                hint="Go on with that model, name another --out, or replace the file with --overwrite.",
+            )
 
     def write(self, line: str) -> None:
         """Append one line and hand it to the operating system, so that a kill loses at most this line.
 
         Raises:
-            StorageError: the disk is full.
+            StorageError: the disk is full, or the place may not be written to.
         """
-        if self.stream is None:
+        if self._path is None:
             return
+        if self._stream is None:
+            write_bytes(self._path, self._kept)
+            self._stream = self._path.open("ab")
         try:
-            self.stream.write(line.encode())
-            self.stream.flush()
+            self._stream.write(line.encode())
+            self._stream.flush()
         except OSError as error:
             raise StorageError(
-                f"{self.stream.name}: cannot be written ({error.strerror}).",
+                f"{self._path}: cannot be written ({error.strerror}).",
                 hint="Free space, then go on with --resume.",
             ) from None
 
+    def __enter__(self) -> LabelFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._stream is not None:
+            with suppress(OSError):  # what could not be written was told by `write`
+                self._stream.close()
+
 
 def _answers(path: Path) -> list[tuple[bytes, dict[str, Any]]]:
+    try:
+        lines = path.read_bytes().splitlines(keepends=True)
+    except OSError as error:
+        raise StorageError(
+            f"{path}: cannot be read ({error.strerror}).", hint="Name another --out."
+        ) from None
     answers = []
-    with path.open("rb") as stream:
-        for number, line in enumerate(stream, start=1):
-            if not line.endswith(b"\n"):
-                break  # the last line of a run that was killed while writing it
-            try:
-                parsed = json.loads(line)
-            except ValueError:
-                parsed = None
-            if not isinstance(parsed, dict) or "schema" not in parsed:
-                raise StorageError(
-                    f"{path}, line {number}: is not an answer of `tagtower label`.",
-                    hint="Name another --out, or replace the file with --overwrite.",
-                )
-            if "tags" in parsed:
-                answers.append((line, parsed))
+    for number, line in enumerate(lines, start=1):
+        if not line.endswith(b"\n"):
+            break  # the last line of a run that was killed while writing it
+        try:
+            parsed = json.loads(line)
+        except ValueError:
+            parsed = None
+        if not isinstance(parsed, dict) or "schema" not in parsed:
+            raise StorageError(
+                f"{path}, line {number}: is not an answer of `tagtower label`.",
+                hint="Name another --out, or replace the file with --overwrite.",
+            )
+        if "tags" in parsed:
+            answers.append((line, parsed))
     return answers

@@ -67,12 +67,12 @@ def open_session(
 
 @contextmanager
 def open_store(path: Path | None = None, *, bypass: bool = False) -> Iterator[FeatureStore]:
-    """Open the feature store at `path`, the user's own by default, or a temporary one."""
+    """Open the feature store in the folder `path`, the user's own by default, or a temporary one."""
     if bypass:
         with FeatureStore.temporary() as store:
             yield store
         return
-    store = FeatureStore(path or FeatureStore.default_path())
+    store = FeatureStore(FeatureStore.default_path() if path is None else path / "features.sqlite")
     try:
         yield store
     finally:

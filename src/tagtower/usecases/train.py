@@ -18,7 +18,6 @@ from tagtower.errors import TrainingError, UsageError
 from tagtower.evaluation.metrics import Metrics
 from tagtower.features.store import CENTRE, FeatureStore
 from tagtower.library.tagfile import read_tag_library
-from tagtower.library.tags import TagLibrary
 from tagtower.media.isolation import Decoder
 from tagtower.pipeline.extract import Extracted, Failed, FeatureExtractor
 from tagtower.records import Example, Problems, Split
@@ -65,7 +64,8 @@ class TrainReport:
 
 def state_folder(out: Path) -> Path:
     """Return the folder beside a model folder that holds an unfinished run: checkpoints, settings, logs."""
-    return out.with_name(out.name + ".training")
+    out = out.absolute()
+    return out.parent / f"{out.name}.training"
 
 
 def train(
@@ -107,9 +107,14 @@ def train(
     library = read_tag_library(tags, problems)
     resolve_tags(rows, library, problems)  # counts the tags that the library does not have
     state = state_folder(out)
+    # Though the library may have changed since, a run that goes on keeps the words that it began with: others
+    # would be another network.
+    words = _read_run(state)["tags"] if resume else library.texts
+    tower = _start_tower(settings, rows, words, warm_start).to(device)
     if not resume:
-        write_json(state / RUN_FILE, settings.model_dump(mode="json"))
-    tower = _start_tower(settings, rows, library, warm_start).to(device)
+        write_json(
+            state / RUN_FILE, {"settings": settings.model_dump(mode="json"), "tags": list(library.texts)}
+        )
     with ExitStack() as stack:
         features = stack.enter_context(open_store(store, bypass=bypass_store))
         decoder = stack.enter_context(Decoder(settings.media))
@@ -161,13 +166,26 @@ def _make_way(out: Path, *, resume: bool, overwrite: bool) -> None:
                 hint="Go on with --resume, or start anew with --overwrite.",
             )
     if overwrite:
+        if out.exists() and not _is_replaceable(out):
+            raise UsageError(
+                f"{out} exists and is no model folder; it is not replaced.", hint="Choose another --out."
+            )
         shutil.rmtree(state, ignore_errors=True)
+
+
+def _is_replaceable(out: Path) -> bool:
+    return out.is_dir() and ((out / "config.json").exists() or not any(out.iterdir()))
+
+
+def _read_run(state: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((state / RUN_FILE).read_bytes())
+    return found
 
 
 def run_settings(out: Path) -> Settings | None:
     """Return the settings of the unfinished run into `out`, None if there is none."""
-    path = state_folder(out) / RUN_FILE
-    return settings_from(json.loads(path.read_text())) if path.exists() else None
+    state = state_folder(out)
+    return settings_from(_read_run(state)["settings"]) if (state / RUN_FILE).exists() else None
 
 
 def _both(first: Listener, second: Listener) -> Listener:
@@ -189,11 +207,11 @@ def _tagged(rows: Sequence[Example], split: Split) -> list[Example]:
 
 
 def _start_tower(
-    settings: Settings, rows: Sequence[Example], library: TagLibrary, warm_start: Path | None
+    settings: Settings, rows: Sequence[Example], tags: Sequence[str], warm_start: Path | None
 ) -> TwoTower:
     if warm_start is None:
         titles = [row.video.title for row in rows if row.split == "train" and row.video.title]
-        return build_two_tower(settings, titles, library.texts)
+        return build_two_tower(settings, titles, tags)
     tower = load_model(warm_start).tower
     towers = {"image", "audio", "text", "tag", "fusion", "distance"}
     changed = [

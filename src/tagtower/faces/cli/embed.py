@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tagtower.faces.cli import options
-from tagtower.faces.cli.output import say, write_json
+from tagtower.faces.cli.output import list_problems, say, short, write_json
 from tagtower.faces.cli.progress import TerminalProgress
 from tagtower.records import Problems
 
@@ -19,7 +19,7 @@ def embed(
     model: options.Model,
     out: Annotated[Path, typer.Option("--out", help="A .npz or .parquet file.")],
     inputs: Annotated[
-        list[str] | None, typer.Argument(metavar="INPUT...", help="Media files, folders or manifests.")
+        list[str] | None, typer.Argument(metavar="INPUT", help="Media files, folders or manifests.")
     ] = None,
     tags: Annotated[
         Path | None, typer.Option("--tags", help="Embed the tags of this library instead of videos.")
@@ -56,12 +56,14 @@ def embed(
             strict=strict,
             progress=progress,
         )
+    if not quiet:
+        list_problems(problems, "the inputs")
     for failure in report.failures:
         say(f"tagtower: {failure.error}")
     if as_json:
         write_json(report.to_json())
     elif not quiet:
-        say(f"{out}: {report.vectors} vectors of width {report.width}, model {report.model}")
+        say(f"{out}: {report.vectors} vectors of width {report.width}, model {short(report.model)}")
     if report.failures:
         return SOME_FAILED if report.vectors else NOTHING_DONE
     return 0

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from tagtower.errors import UsageError
 from tagtower.faces.cli import options
-from tagtower.faces.cli.output import list_problems, print_table, say, write_json
+from tagtower.faces.cli.output import list_problems, print_line, print_table, say, short, write_json
 from tagtower.faces.cli.progress import TerminalProgress
 from tagtower.records import MODALITIES, SPLITS, Modality, Problems, Split
 
@@ -71,9 +71,8 @@ def evaluate(
         if report is not None:
             progress.phase("report", None)
             write_evaluation_report(report, session, found, chosen_split)
-    if problems.count and not quiet:
-        say(f"{problems.count} remarks on the data:")
-        list_problems(problems)
+    if not quiet:
+        list_problems(problems, "the data")
     for failure in found.failures:
         say(f"tagtower: {failure.error}")
     if as_json:
@@ -99,7 +98,7 @@ def _show(found: Evaluation) -> None:
         table.add_row(name, *(_number(values[key]) for key in names))
     print_table(table)
     gates = ", ".join(f"{modality} {weight:.2f}" for modality, weight in found.gates.items())
-    print(f"\ngate weights: {gates}; model {found.model}, library {found.library.version}")  # noqa: T201
+    print_line(f"\ngate weights: {gates}; model {short(found.model)}, library {found.library.version}")
 
 
 def _number(value: float | int | None) -> str:

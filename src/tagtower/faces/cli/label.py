@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tagtower.faces.cli import options
-from tagtower.faces.cli.output import SCHEMA, json_line, list_problems, say, write_json
+from tagtower.faces.cli.output import SCHEMA, json_line, list_problems, print_line, say, write_json
 from tagtower.faces.cli.progress import TerminalProgress
 from tagtower.records import Problems
+
+if TYPE_CHECKING:
+    from tagtower.usecases.label import Labelled, Unlabelled
 
 SOME_FAILED, NOTHING_DONE = 1, 3
 
@@ -18,7 +22,7 @@ SOME_FAILED, NOTHING_DONE = 1, 3
 def label(
     model: options.Model,
     inputs: Annotated[
-        list[str], typer.Argument(metavar="INPUT...", help="Media files, folders (recursively) or manifests.")
+        list[str], typer.Argument(metavar="INPUT", help="Media files, folders (recursively) or manifests.")
     ],
     tags: options.Tags,
     top_k: Annotated[
@@ -59,42 +63,43 @@ def label(
     if not every and top_k is None and max_distance is None:
         top_k = 5
     problems = Problems()
-    library = read_tag_library(tags, problems)
+    library = read_tag_library(tags, problems).unexpired(datetime.now(UTC))
     videos = read_inputs(inputs, problems, title=title, titles=title_source(titles), strict=strict)
-    if problems.count and not quiet:
-        say(f"{problems.count} remarks on the inputs:")
-        list_problems(problems)
-    failed: list[Any] = []
-    done = 0
+    if not quiet:
+        list_problems(problems, "the inputs")
+    failed: list[Unlabelled] = []
     with (
-        LabelFile.open(out, resume=resume, overwrite=overwrite) as lines,
+        LabelFile(out, resume=resume, overwrite=overwrite) as lines,
         TerminalProgress(quiet=quiet) as progress,
+        open_session(model, store=store, bypass_store=no_store, device=parse_device(device)) as session,
     ):
+        lines.check_model(session.model.vector_fingerprint)
         todo = remaining(videos, lines.before)
         done = len(videos) - len(todo)
-        if done and not quiet:
+        if done:
             progress.tell(f"{done} of {len(videos)} videos were labelled before.")
-        with open_session(model, store=store, bypass_store=no_store, device=parse_device(device)) as session:
-            progress.phase("labelling", len(todo))
-            for one in label(session, todo, library, top_k=top_k, max_distance=max_distance):
-                lines.write(json_line({"schema": SCHEMA, **one.to_json()}))
-                if as_json:
-                    write_json(one.to_json())
-                if isinstance(one, Labelled):
-                    done += 1
-                    if not as_json and out is None:
-                        _show(one)
-                else:
-                    failed.append(one)
-                progress.advance()
-    for one in failed:
-        say(f"tagtower: {one.error}")
+        progress.phase("labelling", len(todo))
+        for one in label(session, todo, library, top_k=top_k, max_distance=max_distance):
+            lines.write(json_line({"schema": SCHEMA, **one.to_json()}))
+            if as_json:
+                write_json(one.to_json())
+            if isinstance(one, Labelled):
+                done += 1
+                if not as_json and out is None:
+                    _show(one)
+            else:
+                failed.append(one)
+            progress.advance()
+    for failure in failed:
+        say(f"tagtower: {failure.error}")
     if failed:
-        say(f"{len(failed)} of {len(videos)} videos could not be labelled.")
+        say(f"tagtower: {len(failed)} of {len(videos)} videos could not be labelled.")
         return SOME_FAILED if done else NOTHING_DONE
+    if out is not None and not quiet:
+        say(f"{out}: {done} videos labelled")
     return 0
 
 
-def _show(one: Any) -> None:
-    shown = ", ".join(f"{tag.tag} ({tag.distance:.2f})" for tag in one.tags)
-    print(f"{one.video.id}: {shown}", flush=True)  # noqa: T201
+def _show(one: Labelled) -> None:
+    shown = ", ".join(f"{tag.tag} ({tag.distance:.2f})" for tag in one.tags) or "no tag is near enough"
+    print_line(f"{one.video.id}: {shown}")

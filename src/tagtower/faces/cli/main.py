@@ -19,6 +19,7 @@ from typer.exceptions import TyperException
 from tagtower.errors import TagTowerError, UsageError
 from tagtower.faces.cli import config, data, demo, embed, evaluate, label, train
 from tagtower.faces.cli.output import say
+from tagtower.storage.atomic import NO_ROOM
 
 SOME_FAILED, WRONG_USE, NOTHING_DONE, BUG, INTERRUPTED, TERMINATED = 1, 2, 3, 70, 130, 143
 ISSUES = "the project's issue tracker"
@@ -88,12 +89,21 @@ def main(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe has gone, as `| head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_stdout()
         return 0
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in NO_ROOM:  # results that go into a file of the shell
+            _drop_stdout()
+            say(f"tagtower: the output could not be written: {error.strerror}.\n  Free some space.")
+            return NOTHING_DONE
         traceback.print_exc()
         say(f"tagtower: this is a bug. Please report it, with the lines above, to {ISSUES}.")
         return BUG
     if code == INTERRUPTED:
         say("tagtower: interrupted; what was finished is kept.")
     return code if isinstance(code, int) else 0
+
+
+def _drop_stdout() -> None:
+    """Let what is still buffered vanish: flushed at the end of the program, it would fail once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -28,7 +28,9 @@ def write_json(value: dict[str, Any], *, indent: int | None = None) -> None:
 
 def json_line(value: dict[str, Any], *, indent: int | None = None) -> str:
     """Return an object as JSON text that ends in a newline; text stays readable, NaN is refused."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent) + "\n"
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent) + "\n"
+    # Half a character, as in a file name that is no UTF-8, cannot be written; escaped it can.
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def print_table(table: Table) -> None:
@@ -37,8 +39,22 @@ def print_table(table: Table) -> None:
     console.print(table)
 
 
-def list_problems(problems: Problems, shown: int = 10) -> None:
-    """List the first problems on stderr, and how many there were."""
+def print_line(text: str) -> None:
+    """Write a line of a result for a person to stdout, flushed so that a reader of a pipe sees it at once."""
+    sys.stdout.write(text.encode("utf-8", "backslashreplace").decode() + "\n")
+    sys.stdout.flush()
+
+
+def short(fingerprint: str) -> str:
+    """Return as much of a model's fingerprint as tells models apart for a person."""
+    return fingerprint[:12]
+
+
+def list_problems(problems: Problems, subject: str, shown: int = 10) -> None:
+    """List the first problems with `subject` on stderr, if any, and how many there were."""
+    if not problems.count:
+        return
+    say(f"{problems.count} remark{'s' if problems.count > 1 else ''} on {subject}:")
     for problem in problems.first[:shown]:
         say(f"  {problem.where}: {problem.what}" if problem.where else f"  {problem.what}")
     if problems.count > shown:

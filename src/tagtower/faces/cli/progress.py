@@ -36,6 +36,8 @@ class TerminalProgress:
                 TimeRemainingColumn(),
                 TextColumn("{task.fields[note]}", style="dim"),
                 console=Console(stderr=True),
+                # Else rich would send results that go into a file or a pipe to the terminal.
+                redirect_stdout=sys.stdout.isatty(),
             )
 
     def __enter__(self) -> TerminalProgress:

@@ -10,7 +10,7 @@ import typer
 from tagtower.config import load_settings
 from tagtower.faces.cli import options
 from tagtower.faces.cli.config import ConfigFile, SetOptions
-from tagtower.faces.cli.output import list_problems, say, write_json
+from tagtower.faces.cli.output import list_problems, say, short, write_json
 from tagtower.faces.cli.progress import TerminalProgress
 from tagtower.records import Problems
 
@@ -67,13 +67,15 @@ def train(
             progress=progress,
             on_event=TrainingLines(progress),
         )
-    if problems.count and not quiet:
-        say(f"{problems.count} remarks on the data:")
-        list_problems(problems)
+    if not quiet:
+        list_problems(problems, "the data")
     for failure in report.failures:
         say(f"tagtower: {failure.error}")
     if as_json:
         write_json(report.to_json(), indent=2)
     elif not quiet:
-        say(f"{report.out}: model {report.model}, trained in {report.seconds:.0f} s")
+        say(
+            f"{report.out}: trained on {report.videos['train']:,} videos in {report.seconds:.0f} s; "
+            f"model {short(report.model)}"
+        )
     return SOME_FAILED if report.failures else 0
