@@ -1,0 +1,248 @@
+"""Files to features: order, failures in their place, what the store spares, and files that lack a modality."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from transformers import ResNetConfig, ResNetModel
+
+from tagtower.errors import InputError, MediaError, StorageError
+from tagtower.features.store import CENTRE, FeatureKey
+from tagtower.media.records import DecodedMedia, DecodeRequest, MediaInfo
+from tagtower.pipeline.extract import Extracted, Failed, FeatureExtractor
+from tagtower.records import Video
+from tagtower.towers import TwoTower, build_two_tower
+
+TITLES = ["a walk in the park", "music at the sea"]
+TAGS = ["red", "green", "low", "high"]
+
+
+class SlowDecoder:
+    """Answers the first file last, and holds as many at a time as were in its hands at once."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self.most = self.inside = self.started = 0
+        self._lock = threading.Lock()
+
+    def decode(self, path: str, request: DecodeRequest) -> DecodedMedia:
+        with self._lock:
+            self.started += 1
+            self.inside += 1
+            self.most = max(self.most, self.inside)
+            first = self.started == 1
+        time.sleep(0.2 if first else 0.01)
+        with self._lock:
+            self.inside -= 1
+        info = MediaInfo(path, 1.0, 64, 48, 0, 10.0, "h264", None, None, None, True, False)
+        return DecodedMedia(info)
+
+
+def extractor(tower: TwoTower, decoder, store, **options: bool) -> FeatureExtractor:
+    return FeatureExtractor(tower, tower.settings, decoder, store, **options)
+
+
+def video(job, name: str, title: str | None = None) -> Video:
+    return Video(name, str(job.clips[name]), title)
+
+
+def test_features_come_in_the_order_of_the_videos_and_failures_take_their_place(job, towers, decoder, store):
+    names = ["red-low", "missing", "low", "damaged", "green"]
+    found = list(
+        extractor(towers["image audio text"], decoder, store).extract(video(job, name) for name in names)
+    )
+    assert [one.video.id for one in found] == names
+    assert [type(one) for one in found] == [Extracted, Failed, Extracted, Failed, Extracted]
+    present = {one.video.id: one.features[0].present for one in found if isinstance(one, Extracted)}
+    assert present == {"red-low": ("image", "audio"), "low": ("audio",), "green": ("image",)}
+    causes = [one.error.cause for one in found if isinstance(one, Failed)]
+    assert causes == ["missing", "not-media"]
+
+
+def test_a_slow_file_holds_back_those_behind_it_and_not_the_decoder(towers, store, tmp_path):
+    paths = [tmp_path / f"{number}.mp4" for number in range(12)]
+    for path in paths:
+        path.write_bytes(path.name.encode())
+    slow = SlowDecoder(workers=3)
+    videos = (Video(path.stem, str(path), "a walk") for path in paths)
+    found = list(extractor(towers["image audio text"], slow, store).extract(videos))
+    assert [one.video.id for one in found] == [str(number) for number in range(12)]
+    assert slow.most == 3
+
+
+def test_little_is_decoded_ahead_of_a_consumer_that_stops(towers, store, tmp_path):
+    paths = [tmp_path / f"{number}.mp4" for number in range(40)]
+    for path in paths:
+        path.write_bytes(path.name.encode())
+    slow = SlowDecoder(workers=2)
+    stream = extractor(towers["image audio text"], slow, store).extract(
+        Video(path.stem, str(path), "a walk") for path in paths
+    )
+    next(stream)
+    stream.close()
+    assert slow.started <= 2 * slow.workers + 1
+
+
+def test_what_is_in_the_store_is_not_decoded_again(job, towers, decoder, store):
+    tower = towers["image audio text"]
+    videos = [video(job, name, "a walk") for name in ("red-low", "green", "low")]
+    first = list(extractor(tower, decoder, store).extract(videos))
+    assert len(decoder.requests) == 3
+    decoder.requests.clear()
+    again = list(extractor(tower, decoder, store).extract(videos))
+    assert decoder.requests == []
+    for one, other in zip(first, again, strict=True):
+        for part in ("image", "audio", "text"):
+            np.testing.assert_array_equal(getattr(one.features[0], part), getattr(other.features[0], part))
+
+
+def test_a_copy_of_a_file_is_found_in_the_store(job, towers, decoder, store, tmp_path):
+    tower = towers["image audio text"]
+    list(extractor(tower, decoder, store).extract([video(job, "red-low")]))
+    copy = tmp_path / "another name.mp4"
+    copy.write_bytes(job.clips["red-low"].read_bytes())
+    list(extractor(tower, decoder, store).extract([Video("copy", str(copy))]))
+    assert len(decoder.requests) == 1
+
+
+def test_frames_for_a_trained_backbone_are_kept_only_on_request(job, towers, decoder, store):
+    tower = towers["image audio text"]
+    list(extractor(tower, decoder, store, keep_frames=False).extract([video(job, "red-low")]))
+    assert store.size().entries == 1  # the sound
+    decoder.requests.clear()
+    list(extractor(tower, decoder, store, keep_frames=False).extract([video(job, "red-low")]))
+    (request,) = (request for _, request in decoder.requests)
+    assert request.frames is not None
+    assert request.sound is None
+
+
+def test_draws_come_with_one_opening_and_are_stored_each(job, towers, decoder, store):
+    tower = towers["image"]
+    draws = (CENTRE, 0, 1)
+    (one,) = extractor(tower, decoder, store).extract([video(job, "red-low")], draws)
+    assert len(one.features) == len(one.keys) == 3
+    assert [keys["image"].draw for keys in one.keys] == [-1, 0, 1]
+    assert len(decoder.requests) == 1
+    decoder.requests.clear()
+    (only,) = extractor(tower, decoder, store).extract([video(job, "red-low")], (1,))
+    assert decoder.requests == []
+    np.testing.assert_array_equal(only.features[0].image, one.features[2].image)
+
+
+def test_a_draw_that_is_not_stored_is_decoded_alone(job, towers, decoder, store):
+    tower = towers["image"]
+    (centre,) = extractor(tower, decoder, store).extract([video(job, "red-low")])
+    decoder.requests.clear()
+    (both,) = extractor(tower, decoder, store).extract([video(job, "red-low")], (CENTRE, 0))
+    assert [request.frames.draws for _, request in decoder.requests] == [(0,)]
+    np.testing.assert_array_equal(both.features[0].image, centre.features[0].image)
+
+
+def test_models_with_other_sampling_do_not_share_what_is_stored(job, towers, decoder, store):
+    list(extractor(towers["image"], decoder, store).extract([video(job, "red-low")]))
+    other = build_two_tower(
+        job.settings("audio.frontend=none", "text.encoder=none", "image.frames=3"), TITLES, TAGS
+    )
+    (one,) = extractor(other, decoder, store).extract([video(job, "red-low")])
+    assert len(one.features[0].image) == 3
+    assert len(decoder.requests) == 2
+
+
+def test_titles_need_no_decoder(towers, decoder, store):
+    videos = [
+        Video("a", None, "a walk"),
+        Video("b", None, "  "),
+        Video("c", None, None),
+        Video("d", None, "x"),
+    ]
+    found = list(extractor(towers["text"], decoder, store).extract(videos))
+    assert [type(one) for one in found] == [Extracted, Failed, Failed, Extracted]
+    assert decoder.requests == []
+    with pytest.raises(InputError, match=r"b: has none of what this model reads \(a title\)"):
+        raise found[1].error
+
+
+def test_a_model_of_titles_does_not_open_the_file(job, towers, decoder, store):
+    (one,) = extractor(towers["text"], decoder, store).extract([video(job, "missing", "a walk")])
+    assert isinstance(one, Extracted)
+    assert decoder.requests == []
+
+
+def test_more_titles_than_are_read_ahead_keep_their_order(towers, decoder, store):
+    videos = [Video(str(number), None, f"walk {number}") for number in range(600)]
+    found = list(extractor(towers["text"], decoder, store).extract(videos))
+    assert [one.video.id for one in found] == [str(number) for number in range(600)]
+    expected = towers["text"].title_features(["walk 599"])[0]
+    np.testing.assert_array_equal(found[599].features[0].text, expected)
+
+
+def test_a_silent_video_with_a_title_is_known_by_its_title(job, towers, decoder, store):
+    (one,) = extractor(towers["audio text"], decoder, store).extract([video(job, "green", "a walk")])
+    assert isinstance(one, Extracted)
+    assert one.features[0].present == ("text",)
+    assert one.warnings
+
+
+def test_a_silent_video_without_a_title_has_nothing_for_a_model_of_sounds(job, towers, decoder, store):
+    (one,) = extractor(towers["audio text"], decoder, store).extract([video(job, "green")])
+    assert isinstance(one, Failed)
+    assert isinstance(one.error, MediaError)
+    assert one.error.cause == "no-streams"
+
+
+def test_a_missing_file_is_a_failure_whatever_its_title(job, towers, decoder, store):
+    (one,) = extractor(towers["image audio text"], decoder, store).extract([video(job, "missing", "a walk")])
+    assert isinstance(one, Failed)
+
+
+def test_sound_that_another_model_stored_serves_a_model_that_also_wants_pictures(job, towers, decoder, store):
+    list(extractor(towers["audio"], decoder, store).extract([video(job, "low")]))
+    (one,) = extractor(towers["image audio"], decoder, store).extract([video(job, "low")])
+    assert isinstance(one, Extracted)
+    assert one.features[0].present == ("audio",)
+
+
+def test_a_full_disk_ends_the_work_and_is_no_failure_of_a_video(job, towers, decoder, store, monkeypatch):
+    def full(arrays: Mapping[FeatureKey, np.ndarray]) -> None:
+        raise StorageError("the disk is full")
+
+    monkeypatch.setattr(store, "put_many", full)
+    with pytest.raises(StorageError, match="full"):
+        list(extractor(towers["image"], decoder, store).extract([video(job, "red-low")]))
+
+
+def test_features_are_those_of_the_decoded_media(job, towers, decoder, store):
+    tower = towers["image audio text"]
+    (one,) = extractor(tower, decoder, store).extract([video(job, "red-low", "a walk")])
+    _, request = decoder.requests[0]
+    media = decoder.decode(str(job.clips["red-low"]), request)
+    np.testing.assert_array_equal(one.features[0].image, media.frames[0].frames)
+    np.testing.assert_array_equal(one.features[0].audio, tower.sound_features(media.sound.waveform))
+    red = one.features[0].image.reshape(-1, 3).mean(axis=0)
+    assert red[0] > 150 > 80 > red[1:].max()
+
+
+@pytest.fixture(scope="module")
+def resnet_folder(tmp_path_factory) -> Path:
+    """A random residual network in Hugging Face's layout, as a pretrained one comes."""
+    folder = tmp_path_factory.mktemp("resnet")
+    config = ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic")
+    ResNetModel(config).save_pretrained(folder)
+    (folder / "preprocessor_config.json").write_text(
+        '{"image_mean": [0.5, 0.5, 0.5], "image_std": [0.2, 0.2, 0.2]}'
+    )
+    return folder
+
+
+def test_a_frozen_backbone_is_run_once_for_a_file(job, decoder, store, resnet_folder, monkeypatch):
+    tower = build_two_tower(job.settings(f"image.encoder={resnet_folder}"), TITLES, TAGS).eval()
+    found = list(extractor(tower, decoder, store, keep_frames=False).extract([video(job, "red-low")]))
+    assert found[0].features[0].image.shape == (2, 16)
+    monkeypatch.setattr(tower, "frame_features", lambda frames: pytest.fail("the backbone ran again"))
+    again = list(extractor(tower, decoder, store, keep_frames=False).extract([video(job, "red-low")]))
+    np.testing.assert_array_equal(again[0].features[0].image, found[0].features[0].image)
