@@ -9,7 +9,7 @@ from typing import get_args
 
 from tagtower.errors import UsageError
 from tagtower.records import Problems, Video
-from tagtower.training.manifest import MANIFEST_SUFFIXES, TitleSource, read_manifest, title_from_name
+from tagtower.training.manifest import MANIFEST_SUFFIXES, TitleSource, read_manifest, title_reader
 
 
 def read_inputs(
@@ -33,16 +33,16 @@ def read_inputs(
     """
     videos: list[Video] = []
     files = 0
-    for given in inputs:
-        path = Path(given)
-        # An over-long or forbidden path is no folder, rather than an error.
-        if os.path.isdir(given) or path.suffix.lower() in MANIFEST_SUFFIXES:  # noqa: PTH112
-            manifest = read_manifest(path, strict=strict, problems=problems, titles=titles)
-            videos += [example.video for example in manifest.examples]
-        else:
-            files += 1
-            name = title_from_name(path) if titles == "filename" else None
-            videos.append(Video(id=given, media=str(path.absolute()), title=title or name))
+    with title_reader(titles) as title_of:
+        for given in inputs:
+            path = Path(given)
+            # An over-long or forbidden path is no folder, rather than an error.
+            if os.path.isdir(given) or path.suffix.lower() in MANIFEST_SUFFIXES:  # noqa: PTH112
+                manifest = read_manifest(path, strict=strict, problems=problems, titles=titles)
+                videos += [example.video for example in manifest.examples]
+            else:
+                files += 1
+                videos.append(Video(id=given, media=str(path.absolute()), title=title or title_of(path)))
     if title is not None and (files != 1 or len(videos) != 1):
         raise UsageError(
             f"A title was given for {len(videos)} videos.",
