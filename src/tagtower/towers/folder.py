@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_model as load_weights
-from safetensors.torch import save_model as save_weights
+from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from tagtower.config import Settings, settings_from
 from tagtower.errors import ConfigError, ModelError
@@ -70,7 +70,7 @@ def save_model(
         StorageError: the disk is full or read-only.
     """
     with atomic_folder(folder) as partial:
-        save_weights(tower, str(partial / WEIGHTS))
+        save_file(_weights(tower), partial / WEIGHTS)
         write_json(partial / "training_tags.json", list(training_tags))
         for part in ("image", "text", "tag"):
             _save_backbone(partial / part, tower, part)
@@ -104,10 +104,7 @@ def load_model(folder: str | Path, device: torch.device | str = "cpu") -> Loaded
         raise ModelError(f"{folder}: its settings are not those of this version: {error.message}") from None
     with torch.random.fork_rng():  # the random weights that are about to be replaced disturb no one
         tower = assemble(settings, _blank_backbones(settings, folder))
-    try:
-        load_weights(tower, str(folder / WEIGHTS))
-    except RuntimeError as error:
-        raise ModelError(f"{folder}: its weights do not fit the network of this version: {error}") from None
+    _fill(tower, folder / WEIGHTS)
     return LoadedModel(
         tower=tower.to(device).eval(),
         training_tags=tuple(_read_json(folder / "training_tags.json")),
@@ -115,6 +112,32 @@ def load_model(folder: str | Path, device: torch.device | str = "cpu") -> Loaded
         vector_fingerprint=_vector_fingerprint(settings, config["files"]),
         folder=folder,
     )
+
+
+def _weights(tower: TwoTower) -> dict[str, Tensor]:
+    """Every tensor of the model, those of a shared backbone under the title's name alone."""
+    shared = tower.text is not None and tower.tag.backbone is tower.text.backbone
+    return {
+        name: tensor.contiguous()
+        for name, tensor in tower.state_dict().items()
+        if not (shared and name.startswith("tag.backbone."))
+    }
+
+
+def _fill(tower: TwoTower, file: Path) -> None:
+    stored, wanted = load_file(file), _weights(tower)
+    wrong = sorted(stored.keys() ^ wanted.keys()) or [
+        name for name in wanted if stored[name].shape != wanted[name].shape
+    ]
+    if wrong:
+        raise ModelError(
+            f"{file}: {len(wrong)} tensors are not those of the network that this version builds, {wrong[0]} "
+            "the first.",
+            hint="Use the versions of TagTower and transformers that wrote it, or train it anew.",
+        )
+    tower.load_state_dict(
+        stored, strict=False
+    )  # not strict: a shared backbone is filled by one of its two names
 
 
 def _save_backbone(folder: Path, tower: TwoTower, part: str) -> None:
