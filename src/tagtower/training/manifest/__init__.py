@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tagtower.training.manifest.folder import MEDIA_SUFFIXES
 from tagtower.training.manifest.read import MANIFEST_SUFFIXES, Manifest, read_manifest
-from tagtower.training.manifest.titles import TitleSource, title_reader
+from tagtower.training.manifest.titles import TitleSource, title_from_name, title_reader
 
 __all__ = [
     "MANIFEST_SUFFIXES",
@@ -12,5 +12,6 @@ __all__ = [
     "Manifest",
     "TitleSource",
     "read_manifest",
+    "title_from_name",
     "title_reader",
 ]
