@@ -1,15 +1,16 @@
 """Checkpoints: a JSON file that says where training stood, and the tensors that it names.
 
     checkpoint.json                 written last, and so the only one that counts
-    checkpoint-STEP.safetensors     weights, the best weights, the optimiser, the round's mined negatives
+    checkpoint-*.safetensors        weights, the best weights, the optimiser, the round's mined negatives
 
-Each file is written whole or not at all, and the tensors of the checkpoint before go only when the new JSON
-stands. So a kill at any moment leaves a checkpoint that training can go on from.
+Each file is written whole or not at all, and tensors under a new name each time; those of the checkpoint before
+go only when the new JSON stands. So a kill at any moment leaves a checkpoint that training can go on from.
 """
 
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -67,7 +68,7 @@ def write_checkpoint(
         tensors |= _prefixed("best", state.best.weights)
     if state.round.negatives is not None:
         tensors["negatives"] = state.round.negatives
-    path = folder / f"checkpoint-{state.step}.safetensors"
+    path = folder / f"checkpoint-{state.step}-{secrets.token_hex(4)}.safetensors"
     with atomic_path(path) as partial:
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial)
     best = state.best

@@ -12,15 +12,23 @@ def own_tags(examples: ExampleFeatures, library: TagLibrary) -> OwnTags:
 
     A tag that the example names by an alias is marked so.
     """
+    found: dict[str, tuple[int | None, bool]] = {}
     by_name, by_alias = [], []
     for row in range(len(examples)):
         named: list[int] = []
         aliased: list[int] = []
         for text in examples.tags(row):
-            place = library.index_of(text)
+            if text not in found:
+                found[text] = _find(text, library)
+            place, is_name = found[text]
             if place is not None:
-                is_name = normalize_tag(text) == normalize_tag(library.texts[place])
                 (named if is_name else aliased).append(place)
         by_name.append(named)
         by_alias.append(aliased)
     return OwnTags.from_lists(by_name, by_alias)
+
+
+def _find(text: str, library: TagLibrary) -> tuple[int | None, bool]:
+    """The place of the tag that `text` names, and whether by its name and not by an alias."""
+    place = library.index_of(text)
+    return place, place is not None and normalize_tag(text) == normalize_tag(library.texts[place])

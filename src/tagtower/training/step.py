@@ -66,7 +66,8 @@ class Stepper:
         batch = videos(planned.videos, planned.draws).to(device)
         # Dropout, of modalities too, draws from torch's global generator.
         torch.manual_seed(derived_seed(seed, "dropout", step))
-        self._tower.train()
+        if not self._tower.training:  # the walk over all modules costs as much as a small step
+            self._tower.train()
         with self._precision.autocast():
             encoding = self._tower.encode_videos(batch)
             tag_vectors = self._tower.encode_tags(tags(chosen.tags))

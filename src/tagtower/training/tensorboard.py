@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 
@@ -34,15 +35,15 @@ class TensorBoardLog:
                 scalars = {
                     "step/loss": event.loss,
                     "step/active": event.active,
-                    "step/gradient norm": event.gradient_norm,
-                    "step/learning rate": event.learning_rate,
+                    "step/gradient_norm": event.gradient_norm,
+                    "step/learning_rate": event.learning_rate,
                 }
                 self._write(event.step, scalars)
             case EpochDone(record=record):
                 self._write(
                     record.step,
                     {"epoch/loss": record.loss, "epoch/active": record.active}
-                    | {f"validation/{name}": value for name, value in record.metrics.to_json().items()}
+                    | {f"validation/{name}": value for name, value in asdict(record.metrics).items()}
                     | {f"gate/{modality}": weight for modality, weight in record.weights.items()}
                     | {"gate/entropy": record.gate_entropy},
                 )
@@ -52,15 +53,15 @@ class TensorBoardLog:
                     record.step,
                     {
                         "mining/tags": mining.tags,
-                        "mining/band median": mining.band.median,
-                        "mining/active hinges": mining.active_hinges,
-                        "mining/empty bands": mining.fallback_beyond + mining.fallback_farthest,
-                        "mining/dropped own": mining.dropped_own,
-                        "mining/dropped aliases": mining.dropped_alias,
+                        "mining/band_median": mining.band.median,
+                        "mining/active_hinges": mining.active_hinges,
+                        "mining/empty_bands": mining.fallback_beyond + mining.fallback_farthest,
+                        "mining/dropped_own": mining.dropped_own,
+                        "mining/dropped_aliases": mining.dropped_alias,
                     },
                 )
 
-    def _write(self, step: int, scalars: Mapping[str, float | None]) -> None:
+    def _write(self, step: int, scalars: Mapping[str, float | int | None]) -> None:
         if self._writer is None:
             # A resumed run repeats what came after its checkpoint; the purge keeps one line in the plot.
             self._writer = SummaryWriter(str(self._folder), purge_step=step)
