@@ -42,7 +42,7 @@ def check(
         write_json(report.to_json(), indent=2)
     else:
         _show(report)
-    return 1 if report.refused else 0
+    return 1 if report.refused or report.videos.media_missing else 0
 
 
 def _show(report: DataReport) -> None:

@@ -41,12 +41,13 @@ app.add_typer(data.app, name="data")
 app.add_typer(config.app, name="config")
 
 
-def _show_version(wanted: bool) -> None:
+def _show_version(wanted: bool) -> bool:
     if wanted:
         from importlib.metadata import version
 
         print(f"tagtower {version('tagtower')}")  # noqa: T201
         raise typer.Exit
+    return wanted
 
 
 @app.callback()

@@ -17,7 +17,7 @@ SCHEMA = 1
 
 def say(text: str) -> None:
     """Write a line for a person to stderr."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201
+    print(_writable(text), file=sys.stderr, flush=True)  # noqa: T201
 
 
 def write_json(value: dict[str, Any], *, indent: int | None = None) -> None:
@@ -29,8 +29,7 @@ def write_json(value: dict[str, Any], *, indent: int | None = None) -> None:
 def json_line(value: dict[str, Any], *, indent: int | None = None) -> str:
     """Return an object as JSON text that ends in a newline; text stays readable, NaN is refused."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent) + "\n"
-    # Half a character, as in a file name that is no UTF-8, cannot be written; escaped it can.
-    return text.encode("utf-8", "backslashreplace").decode()
+    return _writable(text)
 
 
 def print_table(table: Table) -> None:
@@ -41,7 +40,7 @@ def print_table(table: Table) -> None:
 
 def print_line(text: str) -> None:
     """Write a line of a result for a person to stdout, flushed so that a reader of a pipe sees it at once."""
-    sys.stdout.write(text.encode("utf-8", "backslashreplace").decode() + "\n")
+    sys.stdout.write(_writable(text) + "\n")
     sys.stdout.flush()
 
 
@@ -59,3 +58,8 @@ def list_problems(problems: Problems, subject: str, shown: int = 10) -> None:
         say(f"  {problem.where}: {problem.what}" if problem.where else f"  {problem.what}")
     if problems.count > shown:
         say(f"  ... and {problems.count - min(shown, len(problems.first))} more")
+
+
+def _writable(text: str) -> str:
+    """Escape half characters, as in a file name that is no UTF-8: no encoding could write them."""
+    return text.encode("utf-8", "backslashreplace").decode()

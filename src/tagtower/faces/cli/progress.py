@@ -17,6 +17,8 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 
+from tagtower.faces.cli.output import say
+
 
 class TerminalProgress:
     """Shows the phases of a use case; a context manager, so that the terminal is left clean."""
@@ -72,4 +74,4 @@ class TerminalProgress:
         if self._bars is not None:
             self._bars.console.print(text, highlight=False, markup=False)
         else:
-            print(text, file=sys.stderr, flush=True)  # noqa: T201
+            say(text)
