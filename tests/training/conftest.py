@@ -18,7 +18,8 @@ from tagtower.towers import TwoTower, VideoFeatures
 from tagtower.towers.backbones import scratch_text
 from tagtower.towers.text import TextEncoder
 from tagtower.training.dataset import MemoryExamples, TrainingData
-from tagtower.training.trainer import FitResult, fit
+from tagtower.training.history import FitResult
+from tagtower.training.trainer import fit
 
 WIDTH = 24
 TAGS = 40

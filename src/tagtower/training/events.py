@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
-from tagtower.training.history import EpochRecord, RoundRecord
-
-StopReason: TypeAlias = Literal["finished", "patience", "interrupted"]
+from tagtower.training.history import EpochRecord, RoundRecord, StopReason
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from tagtower.evaluation.metrics import Metrics
 from tagtower.records import Modality
 from tagtower.training.mining import BandSizes, MiningReport
+
+StopReason: TypeAlias = Literal["finished", "patience", "interrupted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +90,29 @@ class EpochMeans:
         if not self.steps:
             return None, None
         return self.loss / self.steps, self.active / self.steps
+
+
+@dataclass(frozen=True, slots=True)
+class FitResult:
+    """A finished training. `best` is the epoch whose weights the model now has; 0 is the model before training.
+
+    `training_tags` are the tags, by the library's names, that a training video had in any round.
+    """
+
+    best: EpochRecord
+    history: tuple[EpochRecord, ...]
+    rounds: tuple[RoundRecord, ...]
+    training_tags: tuple[str, ...]
+    stopped: StopReason
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values, as `metrics.json` of a model folder keeps them."""
+        return {
+            "best_epoch": self.best.epoch,
+            "validation": self.best.metrics.to_json(),
+            "stopped": self.stopped,
+            "seconds": self.seconds,
+            "history": [record.to_json() for record in self.history],
+            "rounds": [record.to_json() for record in self.rounds],
+        }

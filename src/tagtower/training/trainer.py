@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -25,9 +24,8 @@ from tagtower.training.events import (
     RoundMined,
     StepDone,
     Stopped,
-    StopReason,
 )
-from tagtower.training.history import EpochMeans, EpochRecord, RoundRecord
+from tagtower.training.history import EpochMeans, EpochRecord, FitResult, StopReason
 from tagtower.training.identity import check_identity, training_identity
 from tagtower.training.interrupts import HeldSignals, Interrupted
 from tagtower.training.mining import check_negatives
@@ -38,32 +36,6 @@ from tagtower.training.state import Best, TrainingState
 from tagtower.training.step import Stepper, StepResult
 from tagtower.training.validation import Validation
 from tagtower.training.weights import copy_weights, put_weights
-
-
-@dataclass(frozen=True, slots=True)
-class FitResult:
-    """A finished training. `best` is the epoch whose weights the model now has; 0 is the model before training.
-
-    `training_tags` are the tags, by the library's names, that a training video had in any round.
-    """
-
-    best: EpochRecord
-    history: tuple[EpochRecord, ...]
-    rounds: tuple[RoundRecord, ...]
-    training_tags: tuple[str, ...]
-    stopped: StopReason
-    seconds: float
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values, as `metrics.json` of a model folder keeps them."""
-        return {
-            "best_epoch": self.best.epoch,
-            "validation": self.best.metrics.to_json(),
-            "stopped": self.stopped,
-            "seconds": self.seconds,
-            "history": [record.to_json() for record in self.history],
-            "rounds": [record.to_json() for record in self.rounds],
-        }
 
 
 def fit(
@@ -81,14 +53,16 @@ def fit(
 
     Training sets out from the weights that the tower has: fresh ones, or those of another model (a warm
     start). Ctrl-C and termination end it at the next safe point with a checkpoint. Going on from a checkpoint
-    leads to the weights that an uninterrupted run would have had, bit for bit on the same machine and with as
-    many threads.
+    leads to the weights that an uninterrupted run would have had: bit for bit on the same CPU with as many
+    threads, on a GPU up to the order in which it sums.
 
     Args:
         tag_source: asked for the library at the beginning of every round.
         state_folder: where checkpoints lie; None writes none.
         resume: go on from the checkpoint in `state_folder`, if there is one. Else it is removed.
-        tag_features: texts of tags to features; default `tower.tag_features`.
+        tag_features: texts of tags to features; default `tower.tag_features`. A frozen encoder may round
+            otherwise in other batches, so where tags arrive during training, going on bit for bit takes one
+            that gives stored features.
     Raises:
         ConfigError: the settings contradict each other, or leave the loss without a gradient.
         TrainingError: there is nothing to learn from, training diverged, or the checkpoint does not fit.
