@@ -34,10 +34,9 @@ def test_pictures_and_sound_lie_beside_each_other_in_the_file(clips, tmp_path: P
 
 
 def test_equal_clips_are_equal_bytes(clips, tmp_path: Path) -> None:
-    one, two = (
-        write_clip(tmp_path / name, clips.paint(30), 25, clips.tone(1)) for name in ("1.mp4", "2.mp4")
-    )
-    assert one.read_bytes() == two.read_bytes()
+    noise = np.random.default_rng(0).integers(0, 255, (30, 64, 96, 3)).astype(np.uint8)
+    written = {write_clip(tmp_path / f"{n}.mp4", noise, 25, clips.tone(1)).read_bytes() for n in range(12)}
+    assert len(written) == 1
 
 
 def test_nothing_to_write_is_refused(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import os
 import signal
 import sys
 import traceback
-from typing import BinaryIO
+from io import BufferedIOBase
+from typing import cast
 
 from tagtower.errors import MediaError
 from tagtower.media.decode import decode
@@ -28,7 +29,7 @@ _GRACE_SECONDS = 5.0
 
 def main() -> None:
     """Answer tasks until stdin ends."""
-    tasks = sys.stdin.buffer
+    tasks = cast(BufferedIOBase, sys.stdin.buffer)
     answers = _private_stdout()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     write_message(answers, {"ready": True})
@@ -36,7 +37,7 @@ def main() -> None:
         write_message(answers, *_answer(message[0]))
 
 
-def _private_stdout() -> BinaryIO:
+def _private_stdout() -> BufferedIOBase:
     """Stdout for answers alone: whatever a library prints goes to stderr instead of between the messages."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)

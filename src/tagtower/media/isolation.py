@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import signal
 import subprocess
 import sys
 import threading
+from io import BufferedIOBase
 from pathlib import Path
 from types import TracebackType
+from typing import cast
 
 from tagtower.config.sections import MediaSettings
 from tagtower.errors import MediaError
@@ -162,9 +165,9 @@ class _Child:
         timer.start()
         try:
             if task is not None:
-                write_message(process.stdin, task)  # type: ignore[arg-type]
-            message = read_message(process.stdout, self._limits.memory_mb << 20)  # type: ignore[arg-type]
-        except (BrokenMessageError, OSError):
+                write_message(cast(BufferedIOBase, process.stdin), task)
+            message = read_message(cast(BufferedIOBase, process.stdout), self._limits.memory_mb << 20)
+        except (BrokenMessageError, OSError, ValueError):  # ValueError: closed by another thread meanwhile
             message = None
         except BaseException:
             # An interrupt in between leaves an answer on its way that belongs to nobody.
@@ -186,7 +189,11 @@ class _Child:
         process, self._process, self._answered = self._process, None, 0
         if process is not None:
             process.kill()
-            process.communicate()
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    with contextlib.suppress(OSError):  # what stdin still holds has nobody to read it
+                        pipe.close()
 
 
 _MODULE = "tagtower.media.child"

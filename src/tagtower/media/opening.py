@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -102,6 +102,8 @@ def _describe(path: str, container: InputContainer, limits: MediaSettings) -> Op
         raise MediaError(path, "too-large", reason, hint=_CAP_HINT.format("media.max_streams"))
     pictures = _first([s for s in streams if isinstance(s, VideoStream) and _is_shown(s)])
     sound = _first([s for s in streams if isinstance(s, AudioStream) and _has_decoder(s)])
+    if any(_is_unsized(stream) for stream in streams):
+        _check_declared_sizes(path, limits)
     if pictures is None and sound is None:
         raise MediaError(path, "no-streams", _why_no_streams(streams))
     for stream in (pictures, sound):
@@ -110,9 +112,7 @@ def _describe(path: str, container: InputContainer, limits: MediaSettings) -> Op
     width, height = (
         (0, 0) if pictures is None else (pictures.codec_context.width, pictures.codec_context.height)
     )
-    if width * height > limits.max_pixels:
-        reason = f"has frames of {width} x {height} pixels, over the cap of {limits.max_pixels} pixels"
-        raise MediaError(path, "too-large", reason, hint=_CAP_HINT.format("media.max_pixels"))
+    _check_pixels(path, width, height, limits)
     if pictures is not None:
         pictures.codec_context.options = {"max_pixels": str(limits.max_pixels)}
         width, height = shown_size(width, height, pictures.sample_aspect_ratio)
@@ -137,6 +137,22 @@ def _describe(path: str, container: InputContainer, limits: MediaSettings) -> Op
     return OpenMedia(container, pictures, sound, info, origin)
 
 
+def _check_pixels(path: str, width: int, height: int, limits: MediaSettings) -> None:
+    if width * height > limits.max_pixels:
+        reason = f"has frames of {width} x {height} pixels, over the cap of {limits.max_pixels} pixels"
+        raise MediaError(path, "too-large", reason, hint=_CAP_HINT.format("media.max_pixels"))
+
+
+def _check_declared_sizes(path: str, limits: MediaSettings) -> None:
+    """Read the sizes again with every decoder forbidden: one that meets a size over the cap wipes it out."""
+    with Path(path).open("rb") as file, suppress(DecodingError), pyav_calls():
+        options = {"protocol_whitelist": "none", "codec_whitelist": "none"}
+        with av.open(file, "r", options=options, metadata_errors="replace") as container:
+            for stream in container.streams.video:
+                if _has_decoder(stream):
+                    _check_pixels(path, stream.codec_context.width, stream.codec_context.height, limits)
+
+
 def check_duration(path: str, duration: float | None, limits: MediaSettings) -> None:
     """Refuse a file that is longer than the cap.
 
@@ -159,6 +175,10 @@ def _is_shown(stream: VideoStream) -> bool:
     if not _has_decoder(stream) or stream.disposition & _NOT_SHOWN:
         return False
     return stream.codec_context.width > 0 and stream.codec_context.height > 0
+
+
+def _is_unsized(stream: Any) -> bool:
+    return isinstance(stream, VideoStream) and _has_decoder(stream) and not stream.codec_context.width
 
 
 def _has_decoder(stream: Any) -> bool:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import asdict
-from typing import Any, BinaryIO
+from io import BufferedIOBase
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +38,7 @@ class BrokenMessageError(Exception):
     """The other side went away in the middle of a message, or sent something else."""
 
 
-def write_message(stream: BinaryIO, header: Header, arrays: Arrays | None = None) -> None:
+def write_message(stream: BufferedIOBase, header: Header, arrays: Arrays | None = None) -> None:
     """Send a header and its arrays."""
     arrays = arrays or []
     listed = [{"dtype": array.dtype.name, "shape": array.shape} for array in arrays]
@@ -48,7 +49,7 @@ def write_message(stream: BinaryIO, header: Header, arrays: Arrays | None = None
     stream.flush()
 
 
-def read_message(stream: BinaryIO, max_array_bytes: int) -> tuple[Header, Arrays] | None:
+def read_message(stream: BufferedIOBase, max_array_bytes: int) -> tuple[Header, Arrays] | None:
     """The next header and its arrays, or None where the stream ends.
 
     Raises:
@@ -76,11 +77,11 @@ def read_message(stream: BinaryIO, max_array_bytes: int) -> tuple[Header, Arrays
     return header, arrays
 
 
-def _read_exactly(stream: BinaryIO, length: int) -> bytearray:
+def _read_exactly(stream: BufferedIOBase, length: int) -> bytearray:
     data = bytearray(length)
     view, filled = memoryview(data), 0
     while filled < length:
-        count = stream.readinto(view[filled:])  # type: ignore[attr-defined]
+        count = stream.readinto(view[filled:])
         if not count:
             raise BrokenMessageError("the stream ends within a message")
         filled += count

@@ -16,6 +16,9 @@ from jaxtyping import Float32, UInt8
 from tagtower.errors import StorageError
 
 _SOUND_CHUNK = 1024
+_REPEATABLE = {"libx264": {"mbtree": "0"}}
+"""Options without which the same frames give other bytes: one of seven x264 runs did on a CPU with AVX-512."""
+
 _FINE_TIME_BASE = Fraction(1, 90_000)
 
 
@@ -85,7 +88,7 @@ def _video_stream(
     stream: Any = container.add_stream(codec, rate=Fraction(rate).limit_denominator(90_000))
     stream.height, stream.width = frames.shape[1:3]
     stream.pix_fmt = pixel_format
-    stream.options = dict(options or {})
+    stream.options = {**_REPEATABLE.get(codec, {}), **(options or {})}
     stream.codec_context.thread_count = 1  # the same bytes whatever the machine's cores
     return stream
 
