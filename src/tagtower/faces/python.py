@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +21,7 @@ from tagtower.pipeline.extract import Failed
 from tagtower.pipeline.vectors import embed_videos
 from tagtower.records import Tag, Video
 from tagtower.towers import LoadedModel, load_model
+from tagtower.training.manifest.location import resolve_location
 from tagtower.usecases.label import Labelled, Unlabelled, label
 from tagtower.usecases.session import Device, Session, open_session
 
@@ -70,7 +72,9 @@ class TagTower:
     ) -> list[Labelled | Unlabelled]:
         """Return the ranked tags of each video, in order; a video that cannot be read yields an `Unlabelled`.
 
-        With `top_k` None and no `max_distance`, every tag comes back, nearest first.
+        Both limits count where both are given, and `top_k` is 5 unless it is said otherwise: for every tag within
+        a distance give `top_k=None` too. With `top_k` None alone every tag comes back, nearest first. Tags that
+        have expired are left out.
         """
         return list(
             label(self._session, _videos(videos), _library(tags), top_k=top_k, max_distance=max_distance)
@@ -140,9 +144,11 @@ class TagTower:
 
 
 def _videos(videos: Sequence[str | Path | Video]) -> list[Video]:
+    given = [one if isinstance(one, Video) else Video(id=str(one), media=str(one)) for one in videos]
+    # The decoding processes stand where the program stood when they were started, which may be elsewhere.
     return [
-        one if isinstance(one, Video) else Video(id=str(one), media=str(Path(one).absolute()))
-        for one in videos
+        one if one.media is None else replace(one, media=resolve_location(one.media, Path.cwd()))
+        for one in given
     ]
 
 
