@@ -11,9 +11,10 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from tagtower.config.sections import MediaSettings
+from tagtower.media.caps import check_duration
+from tagtower.media.collector import Collector, Pictures
 from tagtower.media.failures import DecodingError, pyav_calls
-from tagtower.media.opening import OpenMedia, check_duration, open_media
-from tagtower.media.pictures import Collector, Pictures
+from tagtower.media.opening import OpenMedia, open_media
 from tagtower.media.records import FrameRequest
 
 _DEFAULT_RATE = Fraction(25)

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from tagtower.config.sections import MediaSettings
+from tagtower.media.caps import check_duration
+from tagtower.media.collector import Collector, Pictures
 from tagtower.media.counting import count_packets, sample_by_counting
-from tagtower.media.opening import OpenMedia, check_duration, open_media
-from tagtower.media.pictures import Collector, Pictures
+from tagtower.media.opening import OpenMedia, open_media
 from tagtower.media.reader import FrameReader
 from tagtower.media.records import FrameRequest
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,13 @@ from av.video.stream import VideoStream
 
 from tagtower.config.sections import MediaSettings
 from tagtower.errors import MediaError
+from tagtower.media.caps import check_declared_pixels, check_duration, check_pixels, check_streams
 from tagtower.media.failures import DecodingError, pyav_calls
 from tagtower.media.packets import UNSEEKABLE_FORMATS, PacketReader
 from tagtower.media.records import MediaInfo
+from tagtower.media.scaling import shown_size
 
 _NOT_SHOWN = Disposition.attached_pic | Disposition.timed_thumbnails
-_CAP_HINT = "Raise `{}` if the file is to be trusted."
 
 
 @dataclass(slots=True)
@@ -97,13 +97,11 @@ def _check_file(path: str) -> None:
 
 def _describe(path: str, container: InputContainer, limits: MediaSettings) -> OpenMedia:
     streams = list(container.streams)
-    if len(streams) > limits.max_streams:
-        reason = f"has {len(streams)} streams, over the cap of {limits.max_streams}"
-        raise MediaError(path, "too-large", reason, hint=_CAP_HINT.format("media.max_streams"))
+    check_streams(path, len(streams), limits)
     pictures = _first([s for s in streams if isinstance(s, VideoStream) and _is_shown(s)])
     sound = _first([s for s in streams if isinstance(s, AudioStream) and _has_decoder(s)])
     if any(_is_unsized(stream) for stream in streams):
-        _check_declared_sizes(path, limits)
+        check_declared_pixels(path, limits)
     if pictures is None and sound is None:
         raise MediaError(path, "no-streams", _why_no_streams(streams))
     for stream in (pictures, sound):
@@ -112,7 +110,7 @@ def _describe(path: str, container: InputContainer, limits: MediaSettings) -> Op
     width, height = (
         (0, 0) if pictures is None else (pictures.codec_context.width, pictures.codec_context.height)
     )
-    _check_pixels(path, width, height, limits)
+    check_pixels(path, width, height, limits)
     if pictures is not None:
         pictures.codec_context.options = {"max_pixels": str(limits.max_pixels)}
         width, height = shown_size(width, height, pictures.sample_aspect_ratio)
@@ -135,40 +133,6 @@ def _describe(path: str, container: InputContainer, limits: MediaSettings) -> Op
     )
     origin = (container.start_time or 0) / av.time_base
     return OpenMedia(container, pictures, sound, info, origin)
-
-
-def _check_pixels(path: str, width: int, height: int, limits: MediaSettings) -> None:
-    if width * height > limits.max_pixels:
-        reason = f"has frames of {width} x {height} pixels, over the cap of {limits.max_pixels} pixels"
-        raise MediaError(path, "too-large", reason, hint=_CAP_HINT.format("media.max_pixels"))
-
-
-def _check_declared_sizes(path: str, limits: MediaSettings) -> None:
-    """Read the sizes again with every decoder forbidden: one that meets a size over the cap wipes it out."""
-    with Path(path).open("rb") as file, suppress(DecodingError), pyav_calls():
-        options = {"protocol_whitelist": "none", "codec_whitelist": "none"}
-        with av.open(file, "r", options=options, metadata_errors="replace") as container:
-            for stream in container.streams.video:
-                if _has_decoder(stream):
-                    _check_pixels(path, stream.codec_context.width, stream.codec_context.height, limits)
-
-
-def check_duration(path: str, duration: float | None, limits: MediaSettings) -> None:
-    """Refuse a file that is longer than the cap.
-
-    Raises:
-        MediaError: `duration` (seconds) is over `limits.max_seconds`.
-    """
-    if duration is not None and duration > limits.max_seconds:
-        reason = f"lasts {duration:.0f} s, over the cap of {limits.max_seconds:.0f} s"
-        raise MediaError(path, "too-large", reason, hint=_CAP_HINT.format("media.max_seconds"))
-
-
-def shown_size(width: int, height: int, pixel_shape: Fraction | None) -> tuple[int, int]:
-    """Width and height (pixels) of a picture once its pixels are square; shapes beyond 4:1 are taken for damage."""
-    if pixel_shape is None or not Fraction(1, 4) <= pixel_shape <= 4:
-        return width, height
-    return max(1, round(width * pixel_shape)), height
 
 
 def _is_shown(stream: VideoStream) -> bool:

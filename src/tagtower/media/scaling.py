@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 from av.sidedata.sidedata import Type as SideDataType
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 from jaxtyping import UInt8
 
-from tagtower.media.opening import shown_size
-
 _LONGEST = 16
 """A scaled frame is at most this many times as long as wide, so that a needle-shaped one costs no memory."""
 
 
 def upright_square(
-    frame: VideoFrame, pixel_shape: object, resize: int, crop: int, reformatter: VideoReformatter
+    frame: VideoFrame, pixel_shape: Fraction | None, resize: int, crop: int, reformatter: VideoReformatter
 ) -> UInt8[np.ndarray, "crop crop 3"]:
     """Scale the frame's short side to `resize` pixels, turn it upright, and keep the centre square of side `crop`.
 
     Pixels that are not square are made so; transparent ones are laid over black.
     """
-    width, height = shown_size(frame.width, frame.height, pixel_shape)  # type: ignore[arg-type]
+    width, height = shown_size(frame.width, frame.height, pixel_shape)
     scale = resize / min(width, height)
     width, height = (min(round(side * scale), _LONGEST * resize) for side in (width, height))
     transparent = any(component.is_alpha for component in frame.format.components)
@@ -40,6 +40,13 @@ def upright_square(
     if transparent:
         square = (square[..., :3].astype(np.uint16) * square[..., 3:] // 255).astype(np.uint8)
     return np.ascontiguousarray(square)
+
+
+def shown_size(width: int, height: int, pixel_shape: Fraction | None) -> tuple[int, int]:
+    """Width and height (pixels) of a picture once its pixels are square; shapes beyond 4:1 are taken for damage."""
+    if pixel_shape is None or not Fraction(1, 4) <= pixel_shape <= 4:
+        return width, height
+    return max(1, round(width * pixel_shape)), height
 
 
 def _display_matrix(frame: VideoFrame) -> np.ndarray | None:
