@@ -60,16 +60,20 @@ def frame(
 
 
 def run() -> None:
-    """Run the command line and leave with its exit code. SIGTERM does what Ctrl-C does."""
-    received: list[int] = []
+    """Run the command line and leave with its exit code. SIGTERM does what Ctrl-C does.
+
+    Ctrl-C is taken also where the shell started the program in the background, which would have it ignored.
+    """
+    received: list[int] = []  # signals, the last one last
 
     def interrupt(number: int, stack: FrameType | None) -> None:
         received.append(number)
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
     code = main(sys.argv[1:])
-    sys.exit(TERMINATED if code == INTERRUPTED and received else code)
+    sys.exit(TERMINATED if code == INTERRUPTED and received[-1:] == [signal.SIGTERM] else code)
 
 
 def main(arguments: Sequence[str]) -> int:
