@@ -164,7 +164,8 @@ def _download(repo_id: str) -> Path:
     try:
         return Path(snapshot_download(repo_id))
     except Exception as error:  # the hub's client raises many kinds, those of its transport included
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise OfflineError(
-            f"There is no folder {repo_id}, and no model of that name came from the hub: {error}",
+            f"There is no folder {repo_id}, and no model of that name came from the hub ({reason}).",
             hint="Name a model folder, or check the name and the network.",
         ) from None
