@@ -96,7 +96,9 @@ def test_a_missing_modality_gets_no_gradient(missing: str) -> None:
 def test_training_statistics_take_no_missing_videos_in() -> None:
     tower, alone = (trained(audio={"dropout": 0.0}).train() for _ in range(2))
     with_image, without = random_video(tower), only(random_video(tower, 1), "text")
+    torch.manual_seed(2)
     tower.encode_videos(batch(tower, with_image, without, without))
+    torch.manual_seed(2)
     alone.encode_videos(batch(alone, with_image))
     for (name, a), b in zip(tower.named_buffers(), dict(alone.named_buffers()).values(), strict=True):
         if name.startswith(("image.", "audio.")):

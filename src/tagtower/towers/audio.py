@@ -17,74 +17,102 @@ from torch.nn import functional as F
 
 from tagtower.config import AudioSettings
 from tagtower.features.mfcc import Mfcc
-from tagtower.towers.masks import MaskedBatchNorm, masked_max, masked_mean
+from tagtower.towers.masks import MaskedBatchNorm, masked_mean
 
 NETWORK_SETTINGS = {"network", "channels", "dropout"}
 """The settings that come after the spectrum; all others decide what is stored."""
 
 
-STRIDE = 2
+KERNEL = 5
+STRIDES = (4, 2)
+CHANNEL_OFFSET = 0.3
+"""Deviation of the random offsets, in deviations of the coefficient over the training set."""
+
+VARIANCE_FLOOR = 1e-4
+"""Keeps the root's gradient finite where a coefficient stands still."""
 
 
 class StatsNetwork(nn.Module):
-    """Mean, deviation, minimum and maximum over time, of the coefficients and of their steps' differences."""
+    """Mean and deviation over time of every coefficient, and the deviation of its steps' differences.
+
+    Minimum and maximum, and learned shapes of the same, were tried and left out: on 300 short city sounds they
+    cost five points of recall@1.
+    """
 
     def __init__(self, settings: AudioSettings) -> None:
         super().__init__()
-        self.width = 2 * settings.channels
         self.norm = MaskedBatchNorm(settings.coefficients, affine=False)
-        statistics = 8 * settings.coefficients
-        self.layers = nn.Sequential(
-            nn.LayerNorm(statistics),
-            nn.Dropout(settings.dropout),
-            nn.Linear(statistics, self.width),
-            nn.GELU(),
-            nn.Dropout(settings.dropout),
-            nn.Linear(self.width, self.width),
-        )
+        self.layers = _behind(3 * settings.coefficients, settings)
+        self.width = 2 * settings.channels
 
     def forward(
         self, steps: Float[Tensor, "batch step coefficient"], mask: Bool[Tensor, "batch step"]
     ) -> Float[Tensor, "batch dim"]:
         """Return one vector a sound."""
-        steps = self.norm(steps, mask)
-        # The first step has none before it: its difference counts as zero.
-        differences = F.pad(steps[:, 1:] - steps[:, :-1], (0, 0, 1, 0))
-        parts = [*_moments(steps, mask), *_moments(differences, mask)]
-        return self.layers(torch.cat(parts, dim=1))  # type: ignore[no-any-return]
+        return self.layers(_statistics(self.norm(steps, mask), mask))  # type: ignore[no-any-return]
 
 
 class CnnNetwork(nn.Module):
-    """Three strided convolutions over time, then mean and maximum over what is left of it."""
+    """Strided convolutions over time, their statistics, and those of the spectrum itself beside them.
+
+    In training every sound gets an offset of its own on each coefficient, as another microphone or room would
+    give it; without, the network learns the recording and not the sound.
+
+    Source: Snyder et al. 2018, "X-Vectors: Robust DNN Embeddings for Speaker Recognition", section 2.1, for
+        statistics pooled over a network over time.
+    """
 
     def __init__(self, settings: AudioSettings) -> None:
         super().__init__()
-        channels = settings.channels
+        widths = (settings.coefficients, settings.channels // 2 or 1, settings.channels)
         self.norm = MaskedBatchNorm(settings.coefficients, affine=False)
-        widths = (settings.coefficients, channels, channels, 2 * channels)
         self.convolutions = nn.ModuleList(
-            nn.Conv1d(a, b, kernel_size=5, stride=STRIDE, padding=2, bias=False) for a, b in pairwise(widths)
+            nn.Conv1d(a, b, KERNEL, stride=stride, padding=KERNEL // 2, bias=False)
+            for (a, b), stride in zip(pairwise(widths), STRIDES, strict=True)
         )
         self.norms = nn.ModuleList(MaskedBatchNorm(width) for width in widths[1:])
         self.dropout = nn.Dropout(settings.dropout)
-        self.width = 4 * channels
+        self.learned = _behind(2 * widths[-1], settings)
+        self.plain = _behind(3 * settings.coefficients, settings)
+        self.width = 2 * settings.channels
 
     def forward(
         self, steps: Float[Tensor, "batch step coefficient"], mask: Bool[Tensor, "batch step"]
     ) -> Float[Tensor, "batch dim"]:
         """Return one vector a sound."""
         steps = self.norm(steps, mask)
-        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            steps = convolution(steps.mT).mT
-            mask = mask[:, ::STRIDE]
+        if self.training:
+            steps = steps + CHANNEL_OFFSET * torch.randn_like(steps[:, :1])
+        plain = self.plain(_statistics(steps, mask))
+        for convolution, norm, stride in zip(self.convolutions, self.norms, STRIDES, strict=True):
+            steps = convolution(steps.masked_fill(~mask[:, :, None], 0.0).mT).mT
+            mask = mask[:, ::stride]
             steps = self.dropout(F.relu(norm(steps, mask)))
-        return torch.cat([masked_mean(steps, mask), masked_max(steps, mask)], dim=1)
+        learned = self.learned(torch.cat(_mean_and_deviation(steps, mask), dim=1))
+        return plain + learned  # type: ignore[no-any-return]
 
 
-def _moments(steps: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _behind(statistics: int, settings: AudioSettings) -> nn.Sequential:
+    """What follows statistics of a sound. Normalised within the sound they did better than across the batch."""
+    return nn.Sequential(
+        nn.LayerNorm(statistics),
+        nn.Dropout(settings.dropout),
+        nn.Linear(statistics, 2 * settings.channels),
+        nn.GELU(),
+        nn.Dropout(settings.dropout),
+    )
+
+
+def _statistics(steps: Tensor, mask: Tensor) -> Tensor:
+    # The first step has none before it: its difference counts as zero.
+    differences = F.pad(steps[:, 1:] - steps[:, :-1], (0, 0, 1, 0))
+    return torch.cat([*_mean_and_deviation(steps, mask), _mean_and_deviation(differences, mask)[1]], dim=1)
+
+
+def _mean_and_deviation(steps: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     mean = masked_mean(steps, mask)
     variance = masked_mean((steps - mean[:, None]).square(), mask)
-    return mean, (variance + 1e-6).sqrt(), -masked_max(-steps, mask), masked_max(steps, mask)
+    return mean, (variance + VARIANCE_FLOOR).sqrt()
 
 
 NETWORKS: dict[str, type[StatsNetwork] | type[CnnNetwork]] = {"stats": StatsNetwork, "cnn": CnnNetwork}
