@@ -21,7 +21,7 @@ from tagtower.usecases.demo_corpus.vocabulary import COMPOSITIONS, HELD_OUT, NEW
 
 FEWEST_VIDEOS = 24
 CHANNEL_CLIPS = 4
-"""Clips of one channel (group): they share a backdrop and a name, and lie in one split."""
+"""Clips of one channel (group): they share a landscape and a name, and lie in one split."""
 
 _TEST_SHARE, _VAL_SHARE = 0.22, 0.10
 _HELD_OUT_SHARE = 0.75  # of the test clips
@@ -89,15 +89,16 @@ def _cast_split(
     voices, beats = _deal(list(VOICES), count, rng), _deal(list(BEATS), count, rng)
     # Of twenty clips nine have a voice alone, eight both, three a beat alone; one in four has two topics.
     sounds = _deal(["voice"] * 9 + ["both"] * 8 + ["beat"] * 3, count, rng)
+    both_topics = _deal([True, False, False, False], count, rng)
+    backdrops = [int(backdrop) for backdrop in rng.integers(2**32, size=count)]
     roles = []
     for i, (colour, shape) in enumerate(pairs):
-        channel = first_channel + i // CHANNEL_CLIPS
-        about = (topics[i], others[i]) if i % 4 == 0 and topics[i] != others[i] else (topics[i],)
+        about = (topics[i], others[i]) if both_topics[i] and topics[i] != others[i] else (topics[i],)
         roles.append(
             Role(
                 split=split,
-                channel=channel,
-                scene=Scene(colour, shape, motions[i], backdrop=channel),
+                channel=first_channel + i // CHANNEL_CLIPS,
+                scene=Scene(colour, shape, motions[i], backdrops[i // CHANNEL_CLIPS]),
                 voice=voices[i] if sounds[i] != "beat" else None,
                 beat=beats[i] if sounds[i] != "voice" else None,
                 topics=about,

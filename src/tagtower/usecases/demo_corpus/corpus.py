@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from tagtower.errors import UsageError
 from tagtower.media.write import write_clip
 from tagtower.records import Modality
 from tagtower.storage.atomic import atomic_folder
@@ -20,8 +21,8 @@ from tagtower.usecases.demo_corpus.sounds import SAMPLE_RATE, play
 from tagtower.usecases.demo_corpus.titles import write_title
 from tagtower.usecases.demo_corpus.vocabulary import HELD_OUT, MODALITY_OF, NEW_TAG
 
-# x264's macroblock tree gives other bytes from run to run, even on one thread (7 different files in 8 runs).
-_REPEATABLE_H264 = {"preset": "veryfast", "x264-params": "mbtree=0"}
+_FORMAT = 1
+_RECIPE = "recipe.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,25 +46,27 @@ class DemoCorpus:
 def make_corpus(
     folder: Path, seed: int, videos: int = 120, progress: Callable[[int, int], None] | None = None
 ) -> DemoCorpus:
-    """A corpus of `videos` clips in `folder`, which appears only when it is whole; same seed, same corpus.
+    """A corpus of `videos` clips in `folder`, which appears only when it is whole; same seed, same bytes.
 
-    `progress` is told how many clips of how many are written.
+    A corpus of the same seed and size that stands there is kept, another one replaced. `progress` is told how
+    many clips of how many are written.
 
     Raises:
-        UsageError: too few videos were asked for.
+        UsageError: too few videos were asked for, or the folder holds something else.
         StorageError: the folder cannot be written.
     """
     roles = cast(seed, videos)
-    names = [f"clips/clip-{i + 1:03d}{'.mp4' if role.scene else '.m4a'}" for i, role in enumerate(roles)]
-    with atomic_folder(folder) as partial:
-        (partial / "clips").mkdir()
-        _write_clips(
-            [(partial / name, role) for name, role in zip(names, roles, strict=True)], seed, progress
-        )
-        rows = [_row(i, name, role, seed) for i, (name, role) in enumerate(zip(names, roles, strict=True))]
-        _write_lines(partial / "manifest.jsonl", (json.dumps(row, ensure_ascii=False) for row in rows))
-        _write_lines(partial / "tags.txt", (tag for tag in MODALITY_OF if tag != NEW_TAG))
-        _write_lines(partial / "tags-training.txt", (tag for tag in MODALITY_OF if tag not in HELD_OUT))
+    clips = {
+        f"clips/clip-{i:03d}{'.mp4' if role.scene else '.m4a'}": role for i, role in enumerate(roles, start=1)
+    }
+    recipe = json.dumps({"format": _FORMAT, "seed": seed, "videos": videos})
+    if _standing_recipe(folder) != recipe:
+        with atomic_folder(folder) as partial:
+            _write_clips(partial, clips, seed, progress)
+            _write_lines(partial / "manifest.jsonl", _manifest(clips, seed))
+            _write_lines(partial / "tags.txt", (tag for tag in MODALITY_OF if tag != NEW_TAG))
+            _write_lines(partial / "tags-training.txt", (tag for tag in MODALITY_OF if tag not in HELD_OUT))
+            _write_lines(partial / _RECIPE, [recipe])
     return DemoCorpus(
         folder=folder,
         manifest=folder / "manifest.jsonl",
@@ -72,19 +75,34 @@ def make_corpus(
         modality_of=MODALITY_OF,
         held_out=tuple(tag for tag in HELD_OUT if tag != NEW_TAG),
         new_tag=NEW_TAG,
-        new_tag_clips=tuple(
-            folder / name for name, role in zip(names, roles, strict=True) if NEW_TAG in role.tags
-        ),
+        new_tag_clips=tuple(folder / name for name, role in clips.items() if NEW_TAG in role.tags),
     )
 
 
+def _standing_recipe(folder: Path) -> str | None:
+    """From what the corpus in `folder` was made; None where there is nothing yet."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return None
+    try:
+        return (folder / _RECIPE).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        raise UsageError(
+            f"{folder} holds something other than a demo corpus.",
+            hint="Name a folder that does not exist yet.",
+        ) from None
+
+
 def _write_clips(
-    clips: list[tuple[Path, Role]], seed: int, progress: Callable[[int, int], None] | None
+    folder: Path, clips: Mapping[str, Role], seed: int, progress: Callable[[int, int], None] | None
 ) -> None:
+    (folder / "clips").mkdir()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        waiting = [pool.submit(_write_clip, path, role, seed, i) for i, (path, role) in enumerate(clips)]
+        writing = [
+            pool.submit(_write_clip, folder / name, role, np.random.default_rng([seed, 1, i]))
+            for i, (name, role) in enumerate(clips.items())
+        ]
         try:
-            for done, clip in enumerate(as_completed(waiting), start=1):
+            for done, clip in enumerate(as_completed(writing), start=1):
                 clip.result()
                 if progress:
                     progress(done, len(clips))
@@ -93,24 +111,25 @@ def _write_clips(
             raise
 
 
-def _write_clip(path: Path, role: Role, seed: int, number: int) -> None:
-    rng = np.random.default_rng([seed, 1, number])
+def _write_clip(path: Path, role: Role, rng: np.random.Generator) -> None:
     seconds, rate = float(rng.uniform(3.0, 4.0)), int(rng.choice((10, 12)))
     pictures = draw(role.scene, round(seconds * rate), rng) if role.scene else None
     sounds = play(role.voice, role.beat, seconds, rng) if role.voice or role.beat else None
-    write_clip(path, pictures, rate, sounds, SAMPLE_RATE, video_options=_REPEATABLE_H264)
+    write_clip(path, pictures, rate, sounds, SAMPLE_RATE, video_options={"preset": "veryfast"})
 
 
-def _row(number: int, name: str, role: Role, seed: int) -> dict[str, object]:
-    rng = np.random.default_rng([seed, 2, number])
-    return {
-        "id": Path(name).stem,
-        "video": name,
-        "title": write_title(role.topics, role.channel, rng) if role.topics else None,
-        "tags": list(role.tags),
-        "group": f"channel-{role.channel + 1:02d}",
-        "split": role.split,
-    }
+def _manifest(clips: Mapping[str, Role], seed: int) -> Iterator[str]:
+    for i, (name, role) in enumerate(clips.items()):
+        rng = np.random.default_rng([seed, 2, i])
+        row = {
+            "id": Path(name).stem,
+            "video": name,
+            "title": write_title(role.topics, role.channel, rng) if role.topics else None,
+            "tags": role.tags,
+            "group": f"channel-{role.channel + 1:02d}",
+            "split": role.split,
+        }
+        yield json.dumps(row)
 
 
 def _write_lines(path: Path, lines: Iterable[str]) -> None:

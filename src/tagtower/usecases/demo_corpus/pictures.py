@@ -7,6 +7,7 @@ is another one played backwards.
 from __future__ import annotations
 
 import colorsys
+import math
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -160,23 +161,25 @@ def _landscape(backdrop: int) -> tuple[Picture, Picture, Picture]:
 
 def _stick(picture: Picture, shape: str, paint: Colour, course: Course, frame: int) -> None:
     """Put a shape on `picture` like a sticker: a soft shadow, a pale outline, a body with light from above."""
-    place, radius, tilt = (course.x[frame], course.y[frame]), course.radius[frame], course.tilt[frame]
+    # Python's floats: NumPy's own would turn every float32 array below into float64.
+    place = float(course.x[frame]), float(course.y[frame])
+    radius, tilt = float(course.radius[frame]), float(course.tilt[frame])
     reach = 1.2 * radius + 0.2
     rows = slice(*np.searchsorted(_Y[:, 0], (place[1] - reach, place[1] + reach)))
     columns = slice(*np.searchsorted(_X[0], (place[0] - reach, place[0] + reach)))
     x, y = (_X[rows, columns] - place[0]) / radius, (_Y[rows, columns] - place[1]) / radius
-    cos, sin = np.cos(tilt), np.sin(tilt)
+    cos, sin = math.cos(tilt), math.sin(tilt)
 
     def cover(
-        right: float, down: float, grown: float, softness: float
+        grown: float, softness: float, right: float = 0.0, down: float = 0.0
     ) -> Float32[np.ndarray, "height width 1"]:
-        """How much of each pixel lies in the shape after it moved and grew, all lengths in half heights."""
+        """How much of each pixel lies in the shape once it has grown and moved, lengths in half heights."""
         across, below = x - right / radius, y - down / radius
         away = SHAPES[shape](across * cos + below * sin, below * cos - across * sin) * radius
         return np.clip(0.5 - (away - grown) / softness, 0, 1)[..., None]
 
     patch = picture[rows, columns]
-    patch *= 1 - np.float32(0.28) * cover(0.03, 0.06, 0.0, 0.12)
-    patch += cover(0, 0, 0.06, 2 / HEIGHT) * (np.float32(0.86) + np.float32(0.12) * paint - patch)
+    patch *= 1 - np.float32(0.28) * cover(0.0, 0.12, right=0.03, down=0.06)
+    patch += cover(0.06, 2 / HEIGHT) * (np.float32(0.86) + np.float32(0.12) * paint - patch)
     gloss = 1.06 - np.float32(0.16) * np.clip(y, -1, 1)[..., None]
-    patch += cover(0, 0, 0.0, 2 / HEIGHT) * (paint * gloss - patch)
+    patch += cover(0.0, 2 / HEIGHT) * (paint * gloss - patch)

@@ -6,6 +6,7 @@ Source: Quilez, "2D distance functions", https://iquilezles.org/articles/distfun
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -34,24 +35,22 @@ def square(x: Plane, y: Plane) -> Plane:
 
 def triangle(x: Plane, y: Plane) -> Plane:
     """Signed distance to an equilateral triangle that points up."""
-    corners = [(np.sin(turn) * 0.95, 0.18 - np.cos(turn) * 0.95) for turn in np.arange(3) * 2 * np.pi / 3]
+    turns = [2 * math.pi * i / 3 for i in range(3)]
+    corners = [(0.95 * math.sin(turn), 0.18 - 0.95 * math.cos(turn)) for turn in turns]
     return _polygon(x, y, corners, rounding=0.10)
 
 
 def star(x: Plane, y: Plane) -> Plane:
     """Signed distance to a star with five points."""
-    reach = (0.98, 0.46)
-    turns = np.arange(10) * np.pi / 5
-    corners = [
-        (np.sin(turn) * reach[i % 2], 0.05 - np.cos(turn) * reach[i % 2]) for i, turn in enumerate(turns)
-    ]
+    tips = [(0.98 if i % 2 == 0 else 0.46, math.pi * i / 5) for i in range(10)]
+    corners = [(reach * math.sin(turn), 0.05 - reach * math.cos(turn)) for reach, turn in tips]
     return _polygon(x, y, corners, rounding=0.06)
 
 
 def heart(x: Plane, y: Plane) -> Plane:
     """Signed distance to a heart."""
     across, up = np.abs(x) / 1.6, (0.82 - y) / 1.6
-    lobe = np.hypot(across - 0.25, up - 0.75) - np.sqrt(2.0) / 4.0
+    lobe = np.hypot(across - 0.25, up - 0.75) - math.sqrt(2.0) / 4.0
     half = 0.5 * np.maximum(across + up, 0.0)
     tip = np.sqrt(np.minimum(across**2 + (up - 1.0) ** 2, (across - half) ** 2 + (up - half) ** 2))
     body = tip * np.sign(across - up)

@@ -11,8 +11,8 @@ from tagtower.usecases.demo_corpus.shapes import SHAPES
 from tagtower.usecases.demo_corpus.sounds import BEATS, VOICES
 from tagtower.usecases.demo_corpus.titles import TOPICS
 
-# In the table of colours by shapes, whole diagonals are held out: each colour and each shape is then seen in
-# training with three others, and the pairs that are seen connect all colours with all shapes.
+# In the table of colours by shapes, two diagonals are held out: training still shows each colour with four
+# shapes and each shape with at least four colours, so that neither stands for the other.
 _HELD_OUT_DIAGONALS = (0, 5)
 
 COMPOSITIONS: tuple[tuple[str, str], ...] = tuple((colour, shape) for colour in COLOURS for shape in SHAPES)
