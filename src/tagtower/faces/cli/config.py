@@ -11,7 +11,7 @@ from rich.table import Table
 from tagtower.config import load_settings
 from tagtower.config.explain import all_settings, setting
 from tagtower.config.presets import ABOUT, PRESETS
-from tagtower.faces.cli.output import print_table, write_json
+from tagtower.faces.cli.output import print_line, print_table, write_json
 
 app = typer.Typer(no_args_is_help=True, help="Every setting with its unit, range and default.")
 
@@ -54,13 +54,13 @@ def presets(as_json: Json = False) -> None:
             indent=2,
         )
         return
-    table = Table("preset", "setting", "value", box=None, pad_edge=False)
     for name, sections in PRESETS.items():
-        table.add_row(name, f"[dim]{ABOUT[name]}[/dim]", "")
+        print_line(f"{name}: {ABOUT[name]}")
+        table = Table(box=None, show_header=False)
         for section, values in sections.items():
             for key, value in values.items():
-                table.add_row("", f"{section}.{key}", _value(value))
-    print_table(table)
+                table.add_row(f"{section}.{key}", _value(value))
+        print_table(table)
 
 
 @app.command()

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from tagtower.faces.cli import options
-from tagtower.faces.cli.output import print_table, write_json
+from tagtower.faces.cli.output import print_line, print_table, write_json
 
 if TYPE_CHECKING:
     from tagtower.usecases.check import DataReport
@@ -49,7 +49,7 @@ def _show(report: DataReport) -> None:
     videos = report.videos
     facts = Table(box=None, show_header=False, pad_edge=False)
     facts.add_row("examples", f"{report.examples:,}", f"{report.refused:,} rows refused")
-    facts.add_row("with media", f"{videos.with_media:,}", f"{videos.media_missing:,} files missing or empty")
+    facts.add_row("with media", f"{videos.with_media:,}", f"{videos.media_missing:,} missing or empty")
     facts.add_row("with a title", f"{videos.with_title:,}", f"{videos.with_media_and_title:,} with both")
     facts.add_row("tags in the library", f"{report.tags.tags:,}", f"version {report.tags.library}")
     facts.add_row(
@@ -68,13 +68,17 @@ def _show(report: DataReport) -> None:
     for split, one in report.splits.items():
         numbers = (one.videos, one.groups, one.without_tags, one.tags, one.unseen_tags)
         splits.add_row(split, *(f"{number:,}" for number in numbers))
+    print_line("")
     print_table(splits)
     uses = Table("uses of a tag", "tags", box=None, pad_edge=False)
     for name, count in report.tags.by_uses.items():
         uses.add_row(name, f"{count:,}")
+    print_line("")
     print_table(uses)
     if report.problem_count:
-        found = Table(f"{report.problem_count:,} remarks", "", box=None, pad_edge=False)
+        title = f"{report.problem_count:,} remark{'s' if report.problem_count > 1 else ''}"
+        found = Table(title, "", box=None, pad_edge=False)
         for problem in report.problems[:20]:
             found.add_row(problem.where, problem.what)
+        print_line("")
         print_table(found)

@@ -14,6 +14,9 @@ from tagtower.records import Problems
 SCHEMA = 1
 """The number in every JSON output; it grows when a field changes its meaning or goes away."""
 
+UNBROKEN = 1000
+"""Columns of a table that goes into a pipe or a file, so that a row stays a line."""
+
 
 def say(text: str) -> None:
     """Write a line for a person to stderr."""
@@ -34,8 +37,11 @@ def json_line(value: dict[str, Any], *, indent: int | None = None) -> str:
 
 def print_table(table: Table) -> None:
     """Print a table on stdout, as wide as the terminal, or unbroken into a pipe."""
-    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
-    console.print(table)
+    console = Console(width=None if sys.stdout.isatty() else UNBROKEN, highlight=False)
+    with console.capture() as printed:
+        console.print(table)
+    for line in printed.get().splitlines():
+        print_line(line.rstrip())
 
 
 def print_line(text: str) -> None:

@@ -51,14 +51,20 @@ class TerminalProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._bars is not None:
+            self._end_phase()
             self._bars.stop()
 
     def phase(self, name: str, total: int | None) -> None:
-        """Begin a bar of its own for the phase; the last one stays as it is."""
+        """Begin a bar of its own for the phase; the last one stays as it is, or goes where it had no end."""
         if self._bars is not None:
-            if self._task is not None:
-                self._bars.stop_task(self._task)
+            self._end_phase()
             self._task = self._bars.add_task(name, total=total, note="")
+
+    def _end_phase(self) -> None:
+        if self._bars is not None and self._task is not None:
+            self._bars.stop_task(self._task)
+            endless = any(task.id == self._task and task.total is None for task in self._bars.tasks)
+            self._bars.update(self._task, visible=not endless)
 
     def advance(self, steps: int = 1, note: str = "") -> None:
         """Move the current bar on."""
