@@ -6,6 +6,7 @@ done; 70 a bug; 130 and 143 interrupted, finished work kept.
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -70,6 +71,8 @@ def run() -> None:
         received.append(number)
         raise KeyboardInterrupt
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # JSON is UTF-8 whatever the locale
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interrupt)
     code = main(sys.argv[1:])
