@@ -77,6 +77,29 @@ def test_hears_a_rhythm(network: str) -> None:
     assert ((answer > 0) == fast.bool()).float().mean() > 0.9
 
 
+@pytest.mark.parametrize("network", NETWORKS)
+def test_statistics_are_scaled_over_the_sounds_and_not_within_one(network: str) -> None:
+    """A coefficient that hardly varies counts as much as one that does."""
+    values, mask = sound(20, videos=32)
+    values[:, :, 0] *= 100.0
+    found = encoder(network).network.train().statistics(values, mask)
+    assert found.shape == (32, 3 * COEFFICIENTS)
+    torch.testing.assert_close(found.mean(0), torch.zeros(3 * COEFFICIENTS), atol=1e-4, rtol=0)
+    torch.testing.assert_close(found.std(0, correction=0), torch.ones(3 * COEFFICIENTS), atol=2e-2, rtol=0)
+
+
+def test_a_sound_in_training_comes_through_another_microphone_each_time() -> None:
+    audio, (values, mask) = encoder("cnn"), sound(20, videos=4)
+    audio.train()
+    torch.manual_seed(1)
+    first, second = audio(values, mask), audio(values, mask)
+    assert not torch.allclose(first, second)
+    torch.manual_seed(1)
+    assert torch.equal(audio(values, mask), first)
+    audio.eval()
+    assert torch.equal(audio(values, mask), audio(values, mask))
+
+
 def test_features_are_the_spectrum_of_the_settings() -> None:
     waveform = np.random.default_rng(0).normal(0, 0.1, 16000).astype(np.float32)
     waveform.flags.writeable = False  # as what arrives from a decoding process
