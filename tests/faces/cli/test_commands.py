@@ -152,5 +152,5 @@ def test_config_shows_lists_and_explains(tagtower):
     assert "image.frames" in tagtower("config", "show").out
     assert set(tagtower("config", "presets", "--json").json["presets"]) == {"tiny", "base", "finetune"}
     assert "minutes on a laptop" in tagtower("config", "presets").out
-    assert tagtower("config", "explain", "loss.margin", "--json").json["default"] == 0.2
+    assert tagtower("config", "explain", "train.val_share", "--json").json["default"] == 0.15
     assert "margin m of the triplet loss" in tagtower("config", "explain", "loss.margin").out
