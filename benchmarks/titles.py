@@ -50,6 +50,9 @@ SYSTEMS = {
     "softmax": [
         "loss.name=softmax",
         "loss.temperature=0.04",
+        "negatives.scope=used",
+        "train.interpolate=0.8",
+        "train.learning_rate=2e-3",
         "tag.hidden=512",
         "fusion.hidden=512",
         "train.batch_size=256",

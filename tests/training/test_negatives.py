@@ -29,7 +29,7 @@ def own_of(step: PlannedStep, row: int) -> set[int]:
 def test_the_softmax_is_allowed_everything_in_scope_but_own_tags(scope):
     settings = settings_from({"loss": {"name": "softmax", "negatives": 8}, "negatives": {"scope": scope}})
     step = planned()
-    chosen = gather_tags(step, None, TAGS, settings, generator(0, "test"))
+    chosen = gather_tags(step, None, torch.arange(TAGS), settings, generator(0, "test"))
     tags = chosen.tags.tolist()
     assert set(step.positives.tolist()) <= set(tags)
     held = {tag for row in chosen.targets.allowed for tag in torch.tensor(tags)[row].tolist()}
@@ -46,7 +46,7 @@ def test_mined_negatives_are_carried_over():
     step = planned()
     mined = torch.full_like(step.positives, 11)
     mined[0] = NO_NEGATIVE
-    chosen = gather_tags(step, mined, TAGS, settings, generator(0, "test"))
+    chosen = gather_tags(step, mined, torch.arange(TAGS), settings, generator(0, "test"))
     assert chosen.targets.negatives[0] == NO_NEGATIVE
     assert (chosen.tags[chosen.targets.negatives[1:]] == 11).all()
     assert (chosen.tags[chosen.targets.positives] == step.positives).all()
@@ -56,7 +56,7 @@ def test_mined_negatives_are_carried_over():
 def test_in_the_batch_negatives_are_other_videos_tags(rule):
     settings = settings_from({"loss": {"name": "triplet"}, "negatives": {"rule": rule, "scope": "batch"}})
     step = planned()
-    chosen = gather_tags(step, None, TAGS, settings, generator(0, "test"))
+    chosen = gather_tags(step, None, torch.arange(TAGS), settings, generator(0, "test"))
     torch.manual_seed(0)
     videos, tags = (
         F.normalize(torch.randn(len(step.videos), 4)),

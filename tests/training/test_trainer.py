@@ -12,8 +12,11 @@ from tagtower.errors import ConfigError, TrainingError
 from tagtower.library.tags import TagLibrary
 from tagtower.records import Tag
 from tagtower.towers import VideoFeatures
+from tagtower.training.batches import TagBatches
 from tagtower.training.dataset import MemoryExamples, TrainingData
 from tagtower.training.events import CheckpointWritten, EpochDone, RoundMined, StepDone, Stopped
+from tagtower.training.own_tags import own_tags
+from tagtower.training.rounds import Snapshot
 from tagtower.training.weights import copy_weights
 
 
@@ -26,6 +29,7 @@ from tagtower.training.weights import copy_weights
         ("triplet", "semi-hard", "batch"),
         ("triplet", "random", "library"),
         ("softmax", "random", "library"),
+        ("softmax", "random", "used"),
         ("softmax", "random", "batch"),
     ],
 )
@@ -77,6 +81,29 @@ def test_the_model_ends_with_the_weights_of_its_best_epoch(problem):
     result = ready.fit(tower)
     assert ready.fit(tower).history[0].metrics == result.best.metrics
     assert not tower.training
+
+
+def test_weights_between_the_first_and_the_trained_are_those_validated_and_kept(problem):
+    ready, whole = problem(train={"epochs": 2, "interpolate": 0.5}), problem(train={"epochs": 2})
+    tower, trained = ready.tower(), whole.tower()
+    first = copy_weights(tower)
+    result = ready.fit(tower)
+    whole.fit(trained)
+    end, kept = copy_weights(trained), copy_weights(tower)
+    assert result.best.epoch == 2
+    assert all(torch.allclose(kept[name], (first[name] + end[name]) / 2, atol=1e-6) for name in kept)
+    assert ready.fit(tower).history[0].metrics == result.best.metrics
+
+
+def test_tags_that_no_video_has_are_candidates_of_the_library_alone(problem):
+    ready = problem()
+    library = TagLibrary.from_tags([*ready.library.tags, Tag("borne by none")])
+    own = own_tags(ready.data.train, library)
+    snapshot = Snapshot(
+        library, TagBatches([np.zeros(2, np.float32)] * len(library), torch.device("cpu")), own
+    )
+    assert len(library) - 1 in snapshot.candidates("library")
+    assert len(library) - 1 not in snapshot.candidates("used")
 
 
 def test_a_warm_start_sets_out_from_given_weights(problem):

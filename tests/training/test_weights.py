@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from tagtower.training.weights import copy_weights, put_weights
+from tagtower.training.weights import copy_weights, interpolate_weights, put_weights
 
 
 class Model(nn.Module):
@@ -47,3 +47,12 @@ def test_a_copy_stays_as_it_was_and_can_be_put_back():
 def test_weights_of_another_model_are_refused():
     with pytest.raises(KeyError):
         put_weights(Model(), {})
+
+
+def test_between_two_weights_and_at_either_end():
+    start = {"w": torch.tensor([0.0, 2.0]), "n": torch.tensor(1)}
+    end = {"w": torch.tensor([1.0, 0.1]), "n": torch.tensor(5)}
+    between = interpolate_weights(start, end, 0.25)
+    assert torch.allclose(between["w"], torch.tensor([0.25, 1.525]))
+    assert between["n"] == 5
+    assert torch.equal(interpolate_weights(start, end, 1.0)["w"], end["w"])

@@ -8,7 +8,7 @@ import pytest
 @pytest.mark.parametrize("loss", ["triplet", "softmax"])
 @pytest.mark.parametrize(("wrong", "kept"), [(0.2, 0.85), (0.4, 0.7)])
 def test_most_of_what_clean_labels_teach_is_learnt(problem, loss, wrong, kept):
-    settings = {"loss": {"name": loss}, "train": {"epochs": 5}}
+    settings = {"loss": {"name": loss, "margin": 0.2}, "train": {"epochs": 5}}
     clean, noisy = problem(**settings).fit(), problem(wrong=wrong, **settings).fit()
     untrained = clean.history[0].metrics.ndcg_at_10
     assert noisy.history[0].metrics.ndcg_at_10 == untrained, "validation labels are right in both"

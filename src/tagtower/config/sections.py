@@ -6,7 +6,7 @@ may import another's.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -159,12 +159,15 @@ class LossSettings(Section):
     name: Literal["triplet", "softmax"] = Field(
         "triplet", description="`triplet`: max(0, d(a,p) - d(a,n) + m); `softmax`: sampled over the library"
     )
-    margin: Annotated[float, Field(gt=0)] = Field(0.2, description="margin m of the triplet loss (distance)")
+    margin: Annotated[float, Field(gt=0)] = Field(0.1, description="margin m of the triplet loss (distance)")
     temperature: Annotated[float, Field(gt=0)] = Field(
         0.05, description="the softmax sees -distance / temperature"
     )
     negatives: Positive = Field(2048, description="library tags drawn per step for the softmax")
     positives: Positive = Field(4, description="at most this many random positives of a video per epoch")
+
+
+NegativeScope: TypeAlias = Literal["library", "used", "batch"]
 
 
 class NegativeSettings(Section):
@@ -174,8 +177,10 @@ class NegativeSettings(Section):
         "auto",
         description="`auto`: target-distance under triplet, random under softmax; docs/negatives.md has the table",
     )
-    scope: Literal["library", "batch"] = Field(
-        "library", description="draw from the whole library, or from the tags of the batch"
+    scope: NegativeScope = Field(
+        "library",
+        description="draw from the whole `library`, from its tags that are `used` by a training video (softmax "
+        "only; others would only ever be pushed away), or from the tags of the `batch`",
     )
     offset: Annotated[float, Field(gt=0)] = Field(
         0.05, description="v: a negative lies farther than the positive by more than this (distance)"
@@ -209,6 +214,11 @@ class TrainSettings(Section):
         2e-5, description="peak rate of pretrained backbones under `finetune`"
     )
     weight_decay: Annotated[float, Field(ge=0)] = Field(0.01, description="AdamW's weight decay")
+    interpolate: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0,
+        description="the weights that are kept lie this share of the way from the first weights to the trained "
+        "ones; below 1 keeps more of what pretrained backbones know of unseen tags",
+    )
     warmup: Share = Field(0.05, description="share of the steps over which the rate rises")
     clip_norm: Annotated[float, Field(gt=0)] = Field(1.0, description="gradients are clipped to this norm")
     patience: Positive = Field(5, description="epochs without a better validation nDCG@10 before stopping")

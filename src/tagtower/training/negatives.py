@@ -27,7 +27,7 @@ def mines_by_round(settings: Settings) -> bool:
 def gather_tags(
     planned: PlannedStep,
     mined: Int[Tensor, "pair"] | None,
-    library_size: int,
+    candidates: Int[Tensor, "tag"],
     settings: Settings,
     random: torch.Generator,
 ) -> StepTags:
@@ -35,7 +35,7 @@ def gather_tags(
     pool = None
     if weighs_many(settings):
         in_batch = settings.negatives.scope == "batch"
-        pool = planned.positives if in_batch else sample_tags(library_size, settings.loss.negatives, random)
+        pool = planned.positives if in_batch else sample_tags(candidates, settings.loss.negatives, random)
     return step_tags(planned.pair_videos, planned.positives, planned.own, negatives=mined, pool=pool)
 
 

@@ -10,6 +10,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from tagtower.config import Settings
+from tagtower.config.sections import NegativeScope
 from tagtower.errors import TrainingError
 from tagtower.library.tags import TagLibrary
 from tagtower.training.batches import TagBatches, TagFeatureCache, TagFeatures, video_batches
@@ -33,6 +34,13 @@ class Snapshot:
     library: TagLibrary
     tags: TagBatches
     own: OwnTags
+
+    def candidates(self, scope: NegativeScope) -> Int[Tensor, "tag"]:
+        """Return the tags that may be drawn as negatives: all, or under `used` those that a training video has.
+
+        A tag that no video has would only ever be pushed away, from every video.
+        """
+        return torch.unique(self.own.tags) if scope == "used" else torch.arange(len(self.library))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

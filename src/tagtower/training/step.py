@@ -53,8 +53,11 @@ class Stepper:
         mined: Int[Tensor, "pair"] | None,
         videos: VideoBatches,
         tags: TagBatches,
+        candidates: Int[Tensor, "tag"],
     ) -> StepResult:
         """Take the step whose number, from 0, is `step`; `mined` are negatives over the library, if any.
+
+        `candidates` are the tags that a loss which weighs many may draw from.
 
         Raises:
             TrainingError: the loss or its gradient is not finite; the weights are left as they were.
@@ -62,7 +65,7 @@ class Stepper:
         seed = self._settings.train.seed
         device = self._tower.device
         random = generator(seed, "negatives", step)
-        chosen = gather_tags(planned, mined, len(tags), self._settings, random)
+        chosen = gather_tags(planned, mined, candidates, self._settings, random)
         batch = videos(planned.videos, planned.draws).to(device)
         # Dropout, of modalities too, draws from torch's global generator.
         torch.manual_seed(derived_seed(seed, "dropout", step))

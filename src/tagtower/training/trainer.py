@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from tagtower.config import Settings
 from tagtower.errors import TrainingError
@@ -31,11 +32,11 @@ from tagtower.training.interrupts import HeldSignals, Interrupted
 from tagtower.training.mining import check_negatives
 from tagtower.training.optimiser import Optimiser
 from tagtower.training.precision import Precision
-from tagtower.training.rounds import Round, Rounds, TagSource
+from tagtower.training.rounds import Round, Rounds, Snapshot, TagSource
 from tagtower.training.state import Best, TrainingState
 from tagtower.training.step import Stepper, StepResult
-from tagtower.training.validation import Validation
-from tagtower.training.weights import copy_weights, put_weights
+from tagtower.training.validation import Validated, Validation
+from tagtower.training.weights import copy_weights, interpolate_weights, put_weights
 
 
 def fit(
@@ -101,6 +102,7 @@ class _Training:
         encoder = Encoder(tower, precision, settings.train.batch_size, signals.check)
         self._tower = tower
         self._settings = settings.train
+        self._scope = settings.negatives.scope
         self._folder = state_folder
         self._tell = on_event or (lambda event: None)
         self._signals = signals
@@ -109,6 +111,7 @@ class _Training:
         self._validation = Validation(encoder, data.val)
         self._optimiser = Optimiser(tower, settings.train, self._plan.steps)
         self._stepper = Stepper(tower, settings, self._optimiser, precision)
+        self._start = copy_weights(tower)
         self._identity = training_identity(tower, data, settings) if state_folder is not None else {}
         self._state = TrainingState()
         self._begun = self._saved = time.monotonic()
@@ -178,7 +181,8 @@ class _Training:
         # A batch may have no video with a tag in the library of the day; the step then only counts.
         if len(planned.videos):
             videos, tags = self._rounds.batches, current.snapshot.tags
-            done = self._stepper(state.step, planned, mined, videos, tags)
+            candidates = current.snapshot.candidates(self._scope)
+            done = self._stepper(state.step, planned, mined, videos, tags, candidates)
             state.step += 1
             state.means.add(done.loss, done.active)
             self._tell(self._step_done(planned.epoch, done))
@@ -206,7 +210,8 @@ class _Training:
         if len(state.history) > epoch:
             return
         library = current.snapshot.library
-        found = self._validation(library, current.snapshot.tags)
+        kept = interpolate_weights(self._start, copy_weights(self._tower), self._settings.interpolate)
+        found = self._validate(kept, current.snapshot)
         loss, active = state.means.means()
         record = EpochRecord(
             epoch=epoch,
@@ -224,7 +229,7 @@ class _Training:
         score = found.score
         is_best = state.best is None or score > state.best.score
         if is_best:
-            state.best = Best(epoch, score, library.version, copy_weights(self._tower))
+            state.best = Best(epoch, score, library.version, kept)
         self._tell(EpochDone(record, self._settings.epochs, is_best))
 
     def _measure_best_again(self, begun: Round) -> None:
@@ -233,13 +238,17 @@ class _Training:
         library = begun.snapshot.library
         if best is None or best.version == library.version:
             return
+        score = self._validate(best.weights, begun.snapshot).score
+        self._state.best = replace(best, score=score, version=library.version)
+
+    def _validate(self, weights: Mapping[str, Tensor], snapshot: Snapshot) -> Validated:
+        """Validate other weights than those in training, which are put back."""
         now = copy_weights(self._tower)
-        put_weights(self._tower, best.weights)
+        put_weights(self._tower, weights)
         try:
-            score = self._validation(library, begun.snapshot.tags).score
+            return self._validation(snapshot.library, snapshot.tags)
         finally:
             put_weights(self._tower, now)
-        self._state.best = replace(best, score=score, version=library.version)
 
     def _reason_to_stop(self) -> StopReason | None:
         if self._state.step >= self._plan.steps:

@@ -21,6 +21,22 @@ def copy_weights(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().to("cpu", copy=True) for name, tensor in trained_tensors(model).items()}
 
 
+def interpolate_weights(
+    start: Mapping[str, Tensor], end: Mapping[str, Tensor], share: float
+) -> dict[str, Tensor]:
+    """Return the weights that lie `share` of the way from `start` to `end`; counters are those of `end`.
+
+    On the way back towards what training set out from, a model regains what it has lost on inputs unlike those
+    it was trained on, before it loses what it has learnt on the others.
+
+    Source: Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022, section 3 (WiSE-FT).
+    """
+    return {
+        name: torch.lerp(start[name], tensor, share) if tensor.is_floating_point() else tensor
+        for name, tensor in end.items()
+    }
+
+
 def put_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """Put back what `copy_weights` took out of this model or one that is built alike.
 

@@ -54,3 +54,9 @@ def test_a_band_that_cannot_hold_a_tag_is_refused(negatives) -> None:
 )
 def test_rules_that_do_not_read_the_offset_are_not_held_to_it(loss, rule) -> None:
     check_negatives(settings(loss, rule=rule, offset=0.9))
+
+
+def test_tags_in_use_are_a_scope_of_the_softmax_alone() -> None:
+    check_negatives(settings("softmax", scope="used"))
+    with pytest.raises(ConfigError, match=r"negatives\.scope"):
+        check_negatives(settings("triplet", scope="used"))

@@ -63,7 +63,9 @@ def test_the_draw_is_even() -> None:
 
 def test_a_sample_of_the_library_has_no_repeats_and_never_more_than_there_are() -> None:
     generator = torch.Generator().manual_seed(0)
-    drawn = sample_tags(1000, 50, generator)
+    drawn = sample_tags(torch.arange(1000), 50, generator)
     assert len(drawn) == 50
     assert (drawn.diff() > 0).all()
-    assert sample_tags(8, 50, generator).tolist() == list(range(8))
+    assert sample_tags(torch.arange(8), 50, generator).tolist() == list(range(8))
+    candidates = torch.tensor([3, 5, 9])
+    assert sample_tags(candidates, 50, generator).tolist() == [3, 5, 9]

@@ -14,7 +14,9 @@ VIDEOS, TAGS, WIDTH = 30, 500, 12
 
 
 def settings(**negatives: object) -> Settings:
-    return Settings.model_validate({"negatives": {"rule": "target-distance", **negatives}})
+    return Settings.model_validate(
+        {"loss": {"margin": 0.2}, "negatives": {"rule": "target-distance", **negatives}}
+    )
 
 
 def mine(chosen: Settings) -> tuple[Mined, torch.Tensor, torch.Tensor, torch.Tensor, OwnTags]:

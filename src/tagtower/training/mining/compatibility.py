@@ -34,6 +34,11 @@ def check_negatives(settings: Settings) -> None:
             "distance and has no use for one mined tag.",
             hint=f"Set negatives.rule to {' or '.join(RULES_OF_LOSS[loss])}, or leave it at auto.",
         )
+    if settings.negatives.scope == "used" and loss != "softmax":
+        raise ConfigError(
+            f"negatives.scope=used does not go with loss.name={loss}, which mines its negatives.",
+            hint="Set negatives.scope to library or batch, or loss.name to softmax.",
+        )
     if rule == "target-distance":
         _check_band(settings)
 

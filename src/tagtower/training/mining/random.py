@@ -95,6 +95,8 @@ def random_miner(settings: Settings) -> RandomMiner:
     return RandomMiner(settings.distance.kind, settings.loss.margin)
 
 
-def sample_tags(tags: int, count: int, generator: torch.Generator) -> Int[Tensor, "drawn"]:
-    """At most `count` different tags out of `tags`, evenly drawn, ascending: the negatives of a softmax step."""
-    return torch.randperm(tags, generator=generator)[:count].sort().values
+def sample_tags(
+    candidates: Int[Tensor, "tag"], count: int, generator: torch.Generator
+) -> Int[Tensor, "drawn"]:
+    """At most `count` of the candidates, evenly drawn, ascending: the negatives of a softmax step."""
+    return candidates[torch.randperm(len(candidates), generator=generator)[:count]].sort().values
