@@ -18,7 +18,9 @@ def main() -> int:
     failed = []
     for name in scripts:
         print(f"\n=== {name} ===", flush=True)
-        if subprocess.run([sys.executable, str(Path(__file__).with_name(f"{name}.py"))], check=False).returncode:
+        if subprocess.run(
+            [sys.executable, str(Path(__file__).with_name(f"{name}.py"))], check=False
+        ).returncode:
             failed.append(name)
     if failed:
         print(f"\nended with an error: {', '.join(failed)}")

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-REFERENCES = re.findall(r"`([a-z_/]+\.py)(?:::([\w.]+))?`", (ROOT / "docs" / "method.md").read_text(encoding="utf-8"))
+REFERENCES = re.findall(
+    r"`([a-z_/]+\.py)(?:::([\w.]+))?`", (ROOT / "docs" / "method.md").read_text(encoding="utf-8")
+)
 
 
 def names_in(file: Path) -> set[str]:
