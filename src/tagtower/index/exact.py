@@ -15,6 +15,10 @@ DistanceKind: TypeAlias = Literal["cosine", "euclidean"]
 BLOCK_ELEMENTS = 1 << 22
 """Distances, or components of vectors, held in float64 at one time; 32 MiB."""
 
+PREPARED_ELEMENTS = 1 << 24
+"""Components of an index up to which its vectors are kept ready in float64, 128 MiB; larger ones are converted a
+block at a time at every search."""
+
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
@@ -41,6 +45,7 @@ class ExactIndex:
         _check_finite(vectors, "indexed vectors")
         self.kind: DistanceKind = kind
         self._vectors = np.ascontiguousarray(vectors)
+        self._prepared: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self._vectors)
@@ -54,12 +59,18 @@ class ExactIndex:
             InputError: a query is not finite.
         """
         _check_finite(queries, "queries")
-        exact = queries.astype(np.float64)
+        exact = _prepare(queries, self.kind)
+        if self._prepared is None and self._vectors.size <= PREPARED_ELEMENTS:
+            self._prepared = _prepare(self._vectors, self.kind)
         found = np.empty((len(queries), len(self)), dtype=np.float32)
         step = max(1, BLOCK_ELEMENTS // max(1, *self._vectors.shape[1:], len(queries)))
         for start in range(0, len(self), step):
             columns = slice(start, start + step)
-            found[:, columns] = _pairwise(exact, self._vectors[columns].astype(np.float64), self.kind)
+            if self._prepared is not None:
+                block = self._prepared[columns]
+            else:
+                block = _prepare(self._vectors[columns], self.kind)
+            found[:, columns] = _pairwise(exact, block, self.kind)
         return found
 
     def search(self, queries: Float[np.ndarray, "query dim"], k: int) -> Neighbours:
@@ -97,11 +108,17 @@ def nearest(distances: Float[np.ndarray, "query vector"], k: int) -> Int64[np.nd
     return np.asarray(column[order][begins[:, None] + np.arange(k)], dtype=np.int64)
 
 
+def _prepare(vectors: Float[np.ndarray, "vector dim"], kind: DistanceKind) -> Float[np.ndarray, "vector dim"]:
+    """The vectors in float64, at length one under cosine."""
+    exact = vectors.astype(np.float64)
+    return _unit(exact) if kind == "cosine" else exact
+
+
 def _pairwise(
     queries: Float[np.ndarray, "query dim"], vectors: Float[np.ndarray, "vector dim"], kind: DistanceKind
 ) -> Float[np.ndarray, "query vector"]:
     if kind == "cosine":
-        found = np.clip(1.0 - _unit(queries) @ _unit(vectors).T, 0.0, 2.0)
+        found = np.clip(1.0 - queries @ vectors.T, 0.0, 2.0)
     else:
         squares = (queries**2).sum(axis=1)[:, None] + (vectors**2).sum(axis=1) - 2.0 * (queries @ vectors.T)
         found = np.sqrt(np.maximum(squares, 0.0))
