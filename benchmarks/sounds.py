@@ -20,11 +20,11 @@ from sklearn.svm import SVC
 from data import data_folder, machine, peak_mib
 from models import Data, spread, trained, verdict
 from tagtower.config import Settings, load_settings
-from tagtower.features.store import FeatureStore
 from tagtower.media.isolation import Decoder
 from tagtower.pipeline.extract import Extracted, FeatureExtractor
 from tagtower.records import Split
 from tagtower.towers import build_two_tower
+from tagtower.usecases.session import open_store
 
 SETTINGS = [
     "image.encoder=none",
@@ -76,10 +76,8 @@ def svm_accuracy(data: Data, chosen: Settings, store: Path) -> float:
     """Return the share of test sounds whose class the SVM names right."""
     rows = data.examples()
     tower = build_two_tower(chosen, [], [tag for row in rows for tag in row.tags])
-    with Decoder(chosen.media) as decoder:
-        found = FeatureExtractor(tower, chosen, decoder, FeatureStore(store)).extract(
-            row.video for row in rows
-        )
+    with Decoder(chosen.media) as decoder, open_store(store) as features_store:
+        found = FeatureExtractor(tower, chosen, decoder, features_store).extract(row.video for row in rows)
         features = {one.video.id: statistics(one) for one in found if isinstance(one, Extracted)}
 
     def split(name: Split) -> tuple[np.ndarray, list[str]]:

@@ -173,3 +173,8 @@ class TestAFolder:
         for folder in (tmp_path, tmp_path / "none"):
             with pytest.raises(ModelError, match="no tokenizer"):
                 load_tokenizer(folder)
+
+
+def test_a_word_of_megabytes_is_cut_before_it_is_read() -> None:
+    tokenizer = train_wordpiece(["a short title"], 200)
+    assert len(tokenize(tokenizer, ["x" * 10_000_000], 16)[0]) <= 16

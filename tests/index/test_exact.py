@@ -10,7 +10,6 @@ from hypothesis.extra import numpy as arrays
 from scipy.spatial.distance import cdist
 
 from tagtower.errors import InputError
-from tagtower.index import exact
 from tagtower.index import exact as under_test
 from tagtower.index.exact import ExactIndex, nearest
 
@@ -99,10 +98,10 @@ def test_vectors_that_are_not_finite_are_refused():
 
 @pytest.mark.parametrize("kind", ["cosine", "euclidean"])
 def test_an_index_too_large_to_be_kept_ready_answers_the_same(
-    kind: exact.DistanceKind, monkeypatch: pytest.MonkeyPatch
+    kind: under_test.DistanceKind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = np.random.default_rng(0)
     vectors, queries = rng.normal(size=(50, 8)), rng.normal(size=(3, 8))
     ready = ExactIndex(vectors, kind).distances(queries)
-    monkeypatch.setattr(exact, "PREPARED_ELEMENTS", 0)
+    monkeypatch.setattr(under_test, "PREPARED_ELEMENTS", 0)
     assert np.array_equal(ExactIndex(vectors, kind).distances(queries), ready)

@@ -96,6 +96,10 @@ def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
+CHARACTERS_PER_TOKEN = 128
+"""More characters than a token stands for. Text beyond is never read, and a word of megabytes would take minutes."""
+
+
 def tokenize(
     tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_tokens: int
 ) -> list[Int64[np.ndarray, "token"]]:
@@ -103,7 +107,7 @@ def tokenize(
     if not texts:
         return []
     encoded = tokenizer(
-        [_readable(text) for text in texts],
+        [_readable(text[: max_tokens * CHARACTERS_PER_TOKEN]) for text in texts],
         truncation=True,
         max_length=max_tokens,
         padding=False,
