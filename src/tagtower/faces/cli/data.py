@@ -45,6 +45,28 @@ def check(
     return 1 if report.refused or report.videos.media_missing else 0
 
 
+@app.command("store")
+def store_(
+    folder: options.Store = None,
+    prune: Annotated[
+        int | None, typer.Option("--prune", min=0, metavar="MIB", help="Keep this much, the last used first.")
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Show where the feature store lies and how large it is, or cut it down.
+
+    What is deleted is computed again when it is needed.
+    """
+    from tagtower.usecases.session import open_store
+
+    with open_store(folder) as store:
+        size = store.size() if prune is None else store.prune(prune << 20)
+    if as_json:
+        write_json({"store": str(store.path), "entries": size.entries, "bytes": size.bytes})
+    else:
+        print_line(f"{store.path}: {size.entries:,} features, {size.bytes / (1 << 20):,.1f} MiB")
+
+
 def _show(report: DataReport) -> None:
     videos = report.videos
     facts = Table(box=None, show_header=False, pad_edge=False)
