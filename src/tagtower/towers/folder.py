@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from tagtower.config import Settings, settings_from
 from tagtower.errors import ConfigError, ModelError
 from tagtower.features.text import load_tokenizer
-from tagtower.storage.atomic import atomic_folder, write_json, write_text
+from tagtower.storage.atomic import atomic_folder, write_bytes, write_json, write_text
 from tagtower.storage.hashing import hash_file, hash_json
 from tagtower.towers.assemble import FROM_SCRATCH, Backbones, assemble, title_tokens
 from tagtower.towers.backbones import (
@@ -70,7 +70,7 @@ def save_model(
         StorageError: the disk is full or read-only.
     """
     with atomic_folder(folder) as partial:
-        save_file(_weights(tower), partial / WEIGHTS)
+        write_bytes(partial / WEIGHTS, save(_weights(tower)))
         write_json(partial / "training_tags.json", list(training_tags))
         for part in ("image", "text", "tag"):
             _save_backbone(partial / part, tower, part)
