@@ -83,6 +83,21 @@ def test_the_model_ends_with_the_weights_of_its_best_epoch(problem):
     assert not tower.training
 
 
+def test_the_last_weights_are_kept_on_request(problem):
+    """A rate that does harm is followed to its end."""
+    harm = {
+        "learning_rate": 5.0,
+        "clip_norm": 1000.0,
+        "epochs": 3,
+        "warmup": 0.0,
+        "patience": 1,
+        "keep": "last",
+    }
+    result = problem(train=harm).fit()
+    assert result.best.epoch == 3
+    assert result.stopped == "finished"
+
+
 def test_weights_between_the_first_and_the_trained_are_those_validated_and_kept(problem):
     ready, whole = problem(train={"epochs": 2, "interpolate": 0.5}), problem(train={"epochs": 2})
     tower, trained = ready.tower(), whole.tower()

@@ -222,6 +222,11 @@ class TrainSettings(Section):
     warmup: Share = Field(0.05, description="share of the steps over which the rate rises")
     clip_norm: Annotated[float, Field(gt=0)] = Field(1.0, description="gradients are clipped to this norm")
     patience: Positive = Field(5, description="epochs without a better validation nDCG@10 before stopping")
+    keep: Literal["best", "last"] = Field(
+        "best",
+        description="weights of the epoch with the `best` validation nDCG@10, or of the `last` epoch, without early "
+        "stopping: better where validation is too small to choose by",
+    )
     val_share: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.15, description="share of train carved out by group where the manifest has no validation split"
     )

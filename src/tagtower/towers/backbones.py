@@ -197,7 +197,7 @@ def blank_text(config_folder: Path, tokenizer: PreTrainedTokenizerBase) -> TextB
 
 def _pretrained(folder: Path) -> PreTrainedModel:
     try:
-        with _quiet():
+        with quiet():
             model, info = AutoModel.from_pretrained(
                 folder,
                 local_files_only=True,
@@ -218,7 +218,7 @@ def _pretrained(folder: Path) -> PreTrainedModel:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep transformers from printing bars and reports: what of them matters is raised as an error."""
     level = logging.get_verbosity()
     bars = logging.is_progress_bar_enabled()

@@ -18,6 +18,8 @@ from tagtower.towers.backbones import (
     scratch_vision,
 )
 from tagtower.towers.hub import pretrained_folder
+from tagtower.towers.inputs import collate_texts
+from tagtower.towers.names import naming_weight, read_class_names
 from tagtower.towers.two_tower import TwoTower
 
 
@@ -25,7 +27,8 @@ def build_two_tower(settings: Settings, titles: Sequence[str], tags: Sequence[st
     """Return a model with pretrained backbones where the settings name any, the rest random by `train.seed`.
 
     `titles` and `tags` are what a `bert` from scratch learns its WordPiece vocabulary from; no backbone that is
-    pretrained looks at them.
+    pretrained looks at them. Where the picture network knows its classes by name and the tag tower is pretrained,
+    the image head starts from these names.
 
     Raises:
         ConfigError: a setting names no model, or one that does not fit.
@@ -38,7 +41,24 @@ def build_two_tower(settings: Settings, titles: Sequence[str], tags: Sequence[st
         backbones = Backbones(
             image=_image_backbone(settings), text=text, tag=_tag_backbone(settings, text, titles, tags)
         )
-        return assemble(settings, backbones)
+        tower = assemble(settings, backbones)
+    if tower.image is not None and tower.image.pretrained and tower.tag.pretrained:
+        _start_from_names(tower)
+    return tower
+
+
+def _start_from_names(tower: TwoTower) -> None:
+    """Let the image head send what the picture network has a class for to where the class's name lies."""
+    image = tower.settings.image
+    classes = read_class_names(pretrained_folder(image.encoder, "image.encoder"), tower.image.width)
+    if classes is None:
+        return
+    training = tower.training
+    with torch.inference_mode():
+        names = tower.eval().encode_tags(collate_texts(tower.tag_features(classes.names)))
+    tower.train(training)
+    with torch.no_grad():
+        tower.heads["image"].linear.weight.copy_(naming_weight(classes.directions, names.clone()))
 
 
 def _image_backbone(settings: Settings) -> VisionBackbone | None:

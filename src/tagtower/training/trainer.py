@@ -227,7 +227,7 @@ class _Training:
         state.history.append(record)
         state.means = EpochMeans()
         score = found.score
-        is_best = state.best is None or score > state.best.score
+        is_best = state.best is None or self._settings.keep == "last" or score > state.best.score
         if is_best:
             state.best = Best(epoch, score, library.version, kept)
         self._tell(EpochDone(record, self._settings.epochs, is_best))
