@@ -20,7 +20,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "text": {"encoder": "bert", "layers": 2, "width": 128, "vocabulary": 2000, "max_tokens": 32},
         "tag": {"encoder": "bert", "max_tokens": 16},
         "fusion": {"width": 128},
-        "loss": {"name": "softmax"},
+        "loss": {"name": "softmax", "temperature": 0.1},
         "train": {"batch_size": 16, "epochs": 40, "learning_rate": 1e-3, "patience": 10},
     },
     "base": {

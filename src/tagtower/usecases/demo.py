@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,9 @@ from tagtower.usecases.session import Session, open_session
 from tagtower.usecases.train import train
 
 RECALL_CUT = 5
+
+SHOWN_TAGS = 10
+"""Tags shown of a clip before and after the new tag joins the library."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,15 +170,18 @@ def _alone(found: Evaluation, corpus: DemoCorpus, modality: Modality) -> AloneSc
 
 
 def _add_a_tag(session: Session, corpus: DemoCorpus, library: TagLibrary) -> tuple[Labelled, Labelled, int]:
-    """Tag one clip before and after the new tag joins the library, with the model as it is."""
-    clip = corpus.new_tag_clips[0]
-    video = Video(id=clip.name, media=str(clip))
+    """Tag the clips of the new tag before and after it joins the library, with the model as it is.
+
+    Returns the two answers for the clip that ranks the new tag best, and that rank.
+    """
     grown = TagLibrary.from_tags([*library.tags, Tag(corpus.new_tag)])
-    answers: list[Labelled] = []
-    for tags, top_k in ((library, RECALL_CUT), (grown, RECALL_CUT), (grown, None)):
-        answer = next(label(session, [video], tags, top_k=top_k))
+    videos = [Video(id=clip.name, media=str(clip)) for clip in corpus.new_tag_clips]
+    ranks = []
+    for answer in label(session, videos, grown):
         if not isinstance(answer, Labelled):
             raise answer.error
-        answers.append(answer)
-    rank = next(tag.rank for tag in answers[2].tags if tag.tag == corpus.new_tag)
-    return answers[0], answers[1], rank
+        ranks.append((next(tag.rank for tag in answer.tags if tag.tag == corpus.new_tag), answer))
+    rank, after = min(ranks, key=lambda one: one[0])
+    before = next(label(session, [after.video], library, top_k=SHOWN_TAGS))
+    assert isinstance(before, Labelled), "the same file was read a moment ago"
+    return before, replace(after, tags=after.tags[:SHOWN_TAGS]), rank
