@@ -17,6 +17,7 @@ from tagtower.towers.backbones import (
     scratch_text,
     scratch_vision,
 )
+from tagtower.towers.heads import ProjectionHead
 from tagtower.towers.hub import pretrained_folder
 from tagtower.towers.inputs import collate_texts
 from tagtower.towers.names import naming_weight, read_class_names
@@ -43,14 +44,14 @@ def build_two_tower(settings: Settings, titles: Sequence[str], tags: Sequence[st
         )
         tower = assemble(settings, backbones)
     if tower.image is not None and tower.image.pretrained and tower.tag.pretrained:
-        _start_from_names(tower)
+        _start_from_names(tower, tower.image.width)
     return tower
 
 
-def _start_from_names(tower: TwoTower) -> None:
+def _start_from_names(tower: TwoTower, width: int) -> None:
     """Let the image head send what the picture network has a class for to where the class's name lies."""
     image = tower.settings.image
-    classes = read_class_names(pretrained_folder(image.encoder, "image.encoder"), tower.image.width)
+    classes = read_class_names(pretrained_folder(image.encoder, "image.encoder"), width)
     if classes is None:
         return
     training = tower.training
@@ -58,7 +59,9 @@ def _start_from_names(tower: TwoTower) -> None:
         names = tower.eval().encode_tags(collate_texts(tower.tag_features(classes.names)))
     tower.train(training)
     with torch.no_grad():
-        tower.heads["image"].linear.weight.copy_(naming_weight(classes.directions, names.clone()))
+        head = tower.heads["image"]
+        assert isinstance(head, ProjectionHead)
+        head.linear.weight.copy_(naming_weight(classes.directions, names.clone()))
 
 
 def _image_backbone(settings: Settings) -> VisionBackbone | None:

@@ -74,4 +74,5 @@ def naming_weight(
     covariance = centred.T @ centred
     ridge = SHRINKAGE * covariance.diagonal().mean() * torch.eye(len(covariance))
     weight: Tensor = torch.linalg.solve(covariance + ridge, centred.T @ wanted).T
-    return weight * (len(weight) ** 0.5 / weight.norm())
+    scaled: Tensor = weight * (len(weight) ** 0.5 / weight.norm())
+    return scaled
