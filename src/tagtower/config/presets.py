@@ -27,7 +27,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "image": {"encoder": "microsoft/resnet-50"},
         "text": {"encoder": "sentence-transformers/all-MiniLM-L6-v2"},
         "loss": {"name": "softmax"},
-        "train": {"backbones": "frozen", "learning_rate": 3e-4},
+        "train": {"backbones": "frozen", "start": "fitted", "learning_rate": 1e-4},
     },
     "finetune": {
         "image": {"encoder": "microsoft/resnet-50"},

@@ -205,6 +205,12 @@ class TrainSettings(Section):
         description="pretrained backbones: `frozen` (features are stored once), or `finetune` (end to end); "
         "what starts from scratch is always trained",
     )
+    start: Literal["plain", "fitted"] = Field(
+        "plain",
+        description="`fitted`: before the first step the heads over frozen backbones are fitted in closed form and "
+        "the gate weighs the experts by what they know (under the distance `cosine`, else nothing is): worth most "
+        "where examples are few; `plain`: not",
+    )
     epochs: Positive = Field(20, description="passes over the training videos")
     batch_size: Positive = Field(64, description="videos per step")
     learning_rate: Annotated[float, Field(gt=0)] = Field(

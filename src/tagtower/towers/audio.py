@@ -136,6 +136,7 @@ class AudioEncoder(nn.Module):
     """The audio expert before its head; its spectrum is made once a video, in `features`."""
 
     pretrained = False
+    frozen = False
 
     def __init__(self, settings: AudioSettings) -> None:
         super().__init__()

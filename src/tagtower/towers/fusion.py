@@ -43,6 +43,13 @@ class MixtureOfExperts(nn.Module):
         weights = self._weights(experts, present)
         return (weights[:, :, None] * experts).sum(1), weights
 
+    def start_from(self, weights: Float[Tensor, "modality"]) -> None:
+        """Let the gate begin with these weights, > 0, whatever it sees; those that are present share in their ratio."""
+        if self.gate is not None:
+            with torch.no_grad():
+                self.gate.weight.zero_()
+                self.gate.bias.copy_(weights.log())
+
     def _weights(
         self, experts: Float[Tensor, "batch modality dim"], present: Bool[Tensor, "batch modality"]
     ) -> Float[Tensor, "batch modality"]:

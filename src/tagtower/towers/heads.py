@@ -29,10 +29,14 @@ class ProjectionHead(nn.Module):
 
     def forward(self, feature: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch shared"]:
         """Return the feature in the shared space, not yet normalised."""
-        scaled = F.rms_norm(feature.float(), feature.shape[-1:])
-        projected: Tensor = self.linear(self.dropout(scaled))
+        projected: Tensor = self.linear(self.dropout(scaled(feature)))
         residual: Tensor = self.outer(F.gelu(self.inner(projected)))
         return projected + residual
+
+
+def scaled(feature: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch dim"]:
+    """Return what a head's linear layer sees of a feature: its direction, at a root mean square of one."""
+    return F.rms_norm(feature.float(), feature.shape[-1:])
 
 
 def unit(vectors: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:

@@ -103,14 +103,19 @@ class TwoTower(nn.Module):
         shape = (len(batch), len(self.modalities), self.width)
         experts = torch.zeros(shape, device=batch.present.device)
         for column, modality in enumerate(self.modalities):
-            values, mask = getattr(batch, modality), getattr(batch, f"{modality}_mask")
             rows = batch.present[:, column]
-            if values is None:
+            if getattr(batch, modality) is None:
                 continue
-            feature = getattr(self, modality)(values[rows], None if mask is None else mask[rows])
+            feature = self.joined(batch, modality)
             experts[rows, column] = self._normalised(self.heads[modality](feature)).float()
         fused, weights = self.fusion(experts, batch.present)
         return VideoEncoding(self._normalised(fused), experts, weights, batch.present)
+
+    def joined(self, batch: VideoBatch, modality: Modality) -> Float[Tensor, "some feature"]:
+        """Return what the head of `modality` is given: one feature for each video that has the modality."""
+        rows = batch.present[:, self.modalities.index(modality)]
+        values, mask = getattr(batch, modality), getattr(batch, f"{modality}_mask")
+        return getattr(self, modality)(values[rows], None if mask is None else mask[rows])  # type: ignore[no-any-return]
 
     def encode_tags(self, batch: TextBatch) -> Float[Tensor, "tag dim"]:
         """Return the vectors of tags that `tag_features` and `collate_texts` made ready."""

@@ -11,7 +11,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from tagtower.features.store import CENTRE
-from tagtower.towers import TwoTower
+from tagtower.records import Modality
+from tagtower.towers import TwoTower, VideoBatch
 from tagtower.training.batches import TagBatches, VideoBatches
 from tagtower.training.precision import Precision
 
@@ -20,9 +21,10 @@ TAGS_AT_ONCE = 512
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EncodedVideos:
-    """Vectors of videos, and the gate's weights, 0 where a modality is absent."""
+    """Vectors of videos and of their experts, and the gate's weights, 0 where a modality is absent."""
 
     vectors: Float[Tensor, "video dim"]
+    experts: Float[Tensor, "video modality dim"]
     weights: Float[Tensor, "video modality"]
     present: Bool[Tensor, "video modality"]
 
@@ -38,17 +40,30 @@ class Encoder:
 
     def videos(self, batches: VideoBatches, rows: Int[Tensor, "video"]) -> EncodedVideos:
         """Return the examples in `rows`, which are not empty, under their centre frames."""
-        vectors, weights, present = [], [], []
+        vectors, experts, weights, present = [], [], [], []
         with self._evaluating():
-            for part in torch.split(rows, self.batch_size):
-                self.pause()
-                batch = batches(part, torch.full_like(part, CENTRE)).to(self.tower.device)
+            for batch in self.batches(batches, rows):
                 with self.precision.autocast():
                     encoding = self.tower.encode_videos(batch)
                 vectors.append(encoding.vectors.float())
+                experts.append(encoding.experts.float())
                 weights.append(encoding.weights.float())
                 present.append(encoding.present)
-        return EncodedVideos(torch.cat(vectors), torch.cat(weights), torch.cat(present))
+        return EncodedVideos(torch.cat(vectors), torch.cat(experts), torch.cat(weights), torch.cat(present))
+
+    def joined(
+        self, batches: VideoBatches, rows: Int[Tensor, "video"], modality: Modality
+    ) -> Float[Tensor, "some feature"]:
+        """Return what the head of `modality` is given for those of the examples that have it."""
+        with self._evaluating(), self.precision.autocast():
+            parts = [self.tower.joined(batch, modality).float() for batch in self.batches(batches, rows)]
+        return torch.cat(parts)
+
+    def batches(self, batches: VideoBatches, rows: Int[Tensor, "video"]) -> Iterator[VideoBatch]:
+        """Yield the examples in `rows` under their centre frames, a batch at a time, on the model's device."""
+        for part in torch.split(rows, self.batch_size):
+            self.pause()
+            yield batches(part, torch.full_like(part, CENTRE)).to(self.tower.device)
 
     def tags(self, batches: TagBatches) -> Float[Tensor, "tag dim"]:
         """Return every tag of the library, in its order."""

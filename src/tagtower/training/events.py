@@ -8,6 +8,14 @@ from pathlib import Path
 from typing import TypeAlias
 
 from tagtower.training.history import EpochRecord, RoundRecord, StopReason
+from tagtower.training.start import StartReport
+
+
+@dataclass(frozen=True, slots=True)
+class HeadsFitted:
+    """The heads over frozen backbones and the gate were fitted in closed form, before the first step."""
+
+    report: StartReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,5 +70,5 @@ class Stopped:
     best_epoch: int | None
 
 
-Event: TypeAlias = RoundMined | StepDone | EpochDone | CheckpointWritten | Stopped
+Event: TypeAlias = HeadsFitted | RoundMined | StepDone | EpochDone | CheckpointWritten | Stopped
 Listener: TypeAlias = Callable[[Event], None]

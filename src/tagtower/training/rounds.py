@@ -93,8 +93,7 @@ class Rounds:
         Raises:
             TrainingError: the library has a single tag, or no training video has a tag in it.
         """
-        snapshot = self._snapshot(self._tag_source())
-        _check(snapshot)
+        snapshot = self.snapshot()
         number, start, stop = self.plan.round_at(step)
         steps = self.plan.steps_between(start, stop, snapshot.own)
         negatives, report = None, None
@@ -109,6 +108,16 @@ class Rounds:
             mining=report,
         )
         return Round(record, stop, snapshot, steps, negatives)
+
+    def snapshot(self) -> Snapshot:
+        """Return the library as it is now.
+
+        Raises:
+            TrainingError: as for `begin`.
+        """
+        snapshot = self._snapshot(self._tag_source())
+        _check(snapshot)
+        return snapshot
 
     def restore(
         self, record: RoundRecord, library: TagLibrary, negatives: Int[Tensor, "pair"] | None

@@ -21,6 +21,7 @@ from tagtower.training.encode import Encoder
 from tagtower.training.events import (
     CheckpointWritten,
     EpochDone,
+    HeadsFitted,
     Listener,
     RoundMined,
     StepDone,
@@ -33,6 +34,7 @@ from tagtower.training.mining import check_negatives
 from tagtower.training.optimiser import Optimiser
 from tagtower.training.precision import Precision
 from tagtower.training.rounds import Round, Rounds, Snapshot, TagSource
+from tagtower.training.start import fit_start
 from tagtower.training.state import Best, TrainingState
 from tagtower.training.step import Stepper, StepResult
 from tagtower.training.validation import Validated, Validation
@@ -102,6 +104,7 @@ class _Training:
         encoder = Encoder(tower, precision, settings.train.batch_size, signals.check)
         self._tower = tower
         self._settings = settings.train
+        self._encoder = encoder
         self._scope = settings.negatives.scope
         self._folder = state_folder
         self._tell = on_event or (lambda event: None)
@@ -118,18 +121,24 @@ class _Training:
         self._first_step = 0
 
     def prepare(self, resume: bool) -> None:
-        """Go on from the checkpoint, or clear it away."""
-        if self._folder is None:
-            return
-        checkpoint = read_checkpoint(self._folder) if resume else None
+        """Go on from the checkpoint, or clear it away and fit what can be fitted before the first step."""
+        checkpoint = read_checkpoint(self._folder) if resume and self._folder is not None else None
         if checkpoint is None:
-            remove_checkpoint(self._folder)
+            if self._folder is not None:
+                remove_checkpoint(self._folder)
+            if self._settings.start == "fitted":
+                self._fit_start()
             return
         check_identity(self._identity, checkpoint.identity, str(self._folder))
         put_weights(self._tower, checkpoint.weights)
         self._optimiser.load(checkpoint.optimiser)
         self._state = replace(checkpoint.state, round=checkpoint.restored_round(self._rounds))
         self._first_step = self._state.step
+
+    def _fit_start(self) -> None:
+        report = fit_start(self._encoder, self._rounds.batches, self._rounds.snapshot(), self._settings.seed)
+        if report is not None:
+            self._tell(HeadsFitted(report))
 
     def run(self) -> FitResult:
         """Train until the last epoch or until patience runs out."""

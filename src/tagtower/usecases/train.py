@@ -89,7 +89,8 @@ def train(
 
     Args:
         resume: go on where an earlier run into `out` was stopped, with that run's settings.
-        warm_start: a model folder whose weights training starts from; it must have been made with the same towers.
+        warm_start: a model folder whose weights training starts from, whatever `train.start` says; it must have
+            been made with the same towers.
         examples: rows to use instead of those of `manifest`, as cross-validation needs.
     Raises:
         UsageError: `out` exists and neither `resume` nor `overwrite` is set; or there is nothing to resume.
@@ -99,6 +100,8 @@ def train(
     start = time.perf_counter()
     progress, problems = progress or Silent(), problems if problems is not None else Problems()
     check_negatives(settings)
+    if warm_start is not None:  # what the other model has learnt is not fitted over
+        settings = settings.model_copy(update={"train": settings.train.model_copy(update={"start": "plain"})})
     device = pick_device(settings.train.device)
     set_threads(settings.train.threads)
     _make_way(out, resume=resume, overwrite=overwrite)

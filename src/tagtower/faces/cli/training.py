@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import final
 
-from tagtower.training.events import CheckpointWritten, EpochDone, Event, RoundMined, StepDone, Stopped
+from tagtower.training.events import (
+    CheckpointWritten,
+    EpochDone,
+    Event,
+    HeadsFitted,
+    RoundMined,
+    StepDone,
+    Stopped,
+)
+from tagtower.training.start import StartReport
 from tagtower.usecases.progress import Progress
 
 REASONS = {
@@ -34,6 +43,8 @@ class TrainingLines:
                 self._shown = event.step
             case EpochDone():
                 self._progress.tell(_epoch(event))
+            case HeadsFitted():
+                self._progress.tell(_start(event.report))
             case RoundMined():
                 if event.round.mining is not None:
                     self._progress.tell(f"  {event.round.mining.line()}")
@@ -42,6 +53,13 @@ class TrainingLines:
                 self._progress.tell(f"training stopped: {REASONS[event.reason]}{best}")
             case CheckpointWritten():
                 pass
+
+
+def _start(report: StartReport) -> str:
+    heads = ", ".join(f"{modality} {score:.3f}" for modality, score in report.heads.items())
+    gate = " ".join(f"{modality} {weight:.2f}" for modality, weight in report.gate.items())
+    line = f"heads fitted to {report.videos:,} videos  held-out nDCG@10 {heads}"
+    return f"{line}  gate {gate}" if len(report.gate) > 1 else line
 
 
 def _epoch(event: EpochDone) -> str:

@@ -1,0 +1,99 @@
+"""Where training sets out from: heads over frozen backbones in closed form, and a gate that knows who knows what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from tagtower.records import Modality
+from tagtower.towers.heads import ProjectionHead, scaled
+from tagtower.training.batches import VideoBatches
+from tagtower.training.encode import Encoder
+from tagtower.training.head_fit import HeadFit, fit_gate, fit_head
+from tagtower.training.randomness import generator
+from tagtower.training.rounds import Snapshot
+
+MOST_VIDEOS = 4000
+"""A fit looks at no more videos: beyond, the steps of training do better, and a fit takes seconds."""
+
+MOST_GATED = 500
+"""Likewise for the gate, whose fit asks the whole library some dozens of times."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartReport:
+    """What was fitted: nDCG@10 of each head on held-out videos, and the gate's weights, both in [0, 1]."""
+
+    videos: int
+    heads: dict[Modality, float]
+    gate: dict[Modality, float]
+
+
+def fit_start(encoder: Encoder, batches: VideoBatches, snapshot: Snapshot, seed: int) -> StartReport | None:
+    """Fit the heads over frozen backbones and the gate to the training videos, in place.
+
+    Returns None, with nothing changed, where no backbone is frozen, fewer than two videos have a tag, or the distance
+    is not the cosine. An expert that is trained from scratch says nothing yet; the gate hears it a little, so that
+    it can earn its place.
+    """
+    tower = encoder.tower
+    if tower.settings.distance.kind != "cosine":
+        return None
+    frozen = [modality for modality in tower.modalities if getattr(tower, modality).frozen]
+    rows = (snapshot.own.counts > 0).nonzero().squeeze(1)
+    if not frozen or len(rows) < 2:
+        return None
+    if len(rows) > MOST_VIDEOS:
+        drawn = torch.randperm(len(rows), generator=generator(seed, "start"))[:MOST_VIDEOS]
+        rows = rows[drawn.sort().values]
+    if "image" in frozen:
+        _settle_norm(encoder, batches, rows)
+    own = snapshot.own.take(rows).mask(len(snapshot.library))
+    tags = encoder.tags(snapshot.tags).cpu()
+    encoded = encoder.videos(batches, rows)
+    experts, present = encoded.experts.cpu(), encoded.present.cpu()
+    found: dict[Modality, float] = {}
+    for modality in frozen:
+        column = tower.modalities.index(modality)
+        seen = present[:, column]
+        if seen.sum() < 2:
+            continue
+        features = scaled(encoder.joined(batches, rows[seen], modality)).cpu()
+        head = tower.heads[modality]
+        assert isinstance(head, ProjectionHead)
+        layer = head.linear
+        fit = fit_head(features, layer.weight.detach().cpu(), layer.bias.detach().cpu(), tags, own[seen])
+        _put(head, fit)
+        experts[seen, column] = fit.held_out
+        found[modality] = fit.ndcg_at_10
+    some = slice(MOST_GATED)  # the rows are in no order that matters
+    weights = fit_gate(experts[some], present[some], tags, own[some])
+    tower.fusion.start_from(weights.to(tower.device))
+    gate = dict(zip(tower.modalities, weights.tolist(), strict=True))
+    return StartReport(len(rows), found, gate)
+
+
+def _settle_norm(encoder: Encoder, batches: VideoBatches, rows: Int[Tensor, "video"]) -> None:
+    """Give the normalisation of frame vectors its statistics, which the steps of training would only near."""
+    image = encoder.tower.image
+    assert image is not None
+    every = torch.cat(
+        [
+            batch.image[batch.image_mask].double()
+            for batch in encoder.batches(batches, rows)
+            if batch.image is not None and batch.image_mask is not None
+        ]
+    )
+    norm = image.norm.norm
+    norm.load_state_dict(
+        {**norm.state_dict(), "running_mean": every.mean(0), "running_var": every.var(0, correction=0)}
+    )
+
+
+def _put(head: ProjectionHead, fit: HeadFit) -> None:
+    with torch.no_grad():
+        head.linear.weight.copy_(fit.weight)
+        head.linear.bias.copy_(fit.bias)
