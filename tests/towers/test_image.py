@@ -8,9 +8,9 @@ import torch
 
 from tagtower.config import ImageSettings
 from tagtower.features.pixels import normalize
-from tagtower.towers.backbones import pretrained_vision, scratch_vision
 from tagtower.towers.image import FRAMES_AT_ONCE, ImageEncoder
 from tagtower.towers.joins import JOINS
+from tagtower.towers.vision import Descriptors, pretrained_vision, scratch_vision
 
 SMALL = {"depths": (1, 1), "widths": (8, 16), "resize": 32, "crop": 32}
 
@@ -98,3 +98,50 @@ def test_specs_of_vectors_name_the_weights_and_the_scale(resnet_folder: Path) ->
         next(other.backbone.parameters()).mul_(1.001)
     assert other.spec() != frozen(resnet_folder).spec()
     assert frozen(resnet_folder).spec() != trained().spec()
+
+
+def descriptors(*names: str) -> ImageEncoder:
+    settings = ImageSettings(**{**SMALL, "encoder": names})
+    return ImageEncoder(Descriptors(settings.descriptors), settings, pretrained=False, frozen=True)
+
+
+def test_descriptors_are_stored_by_the_frame() -> None:
+    encoder = descriptors("color", "texture")
+    frames = pictures(FRAMES_AT_ONCE + 1)
+    found = encoder.features(frames)
+    assert found.shape == (len(frames), encoder.width)
+    np.testing.assert_array_equal(found[-1], encoder.features(frames[-1:])[0])
+    assert encoder.spec() != descriptors("color").spec()
+    assert encoder.spec() == descriptors("texture", "color").spec()
+
+
+@pytest.mark.parametrize("names", [("color",), ("shape",), ("texture",), ("color", "shape", "texture")])
+def test_what_descriptors_see_can_be_learnt(names: tuple[str, ...]) -> None:
+    """Discs of one colour on noise against stripes of another: each family alone tells them apart."""
+    torch.manual_seed(0)
+    draw = np.random.default_rng(0)
+    down, right = np.mgrid[:32, :32]
+    kinds = draw.integers(0, 2, 48)
+    clips = []
+    for kind in kinds:
+        centre = draw.integers(12, 20, 2)
+        disc = (down - centre[0]) ** 2 + (right - centre[1]) ** 2 < 64
+        mark = disc if kind else (right + draw.integers(6)) % 6 < 3
+        colour = (200, 60, 60) if kind else (60, 60, 200)
+        frame = np.where(mark[..., None], colour, 90) + draw.integers(-30, 30, (32, 32, 3))
+        clips.append(np.clip(frame, 0, 255).astype(np.uint8)[None])
+    encoder = descriptors(*names)
+    features = torch.stack([torch.from_numpy(encoder.features(clip)) for clip in clips])
+    mask = torch.ones(features.shape[:2], dtype=torch.bool)
+    out = torch.nn.Linear(encoder.width, 1)
+    optimizer = torch.optim.Adam(out.parameters(), 3e-2)
+    truth = torch.from_numpy(kinds).float()
+    learnt = slice(0, 32)
+    for _ in range(30):
+        answer = out(encoder(features[learnt], mask[learnt]))[:, 0]
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(answer, truth[learnt])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    answer = out(encoder.eval()(features, mask))[:, 0]
+    assert ((answer > 0) == truth.bool())[32:].float().mean() > 0.9

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from tagtower.config.explain import setting, setting_keys
 from tagtower.config.presets import preset as preset_settings
-from tagtower.config.sections import Settings
+from tagtower.config.sections import DESCRIPTOR_NAMES, Settings
 from tagtower.errors import ConfigError
 
 Tables = dict[str, dict[str, Any]]
@@ -64,6 +64,11 @@ def check_settings(settings: Settings) -> None:
         raise ConfigError(
             "image.encoder, audio.frontend and text.encoder are all `none`: nothing of a video would be read.",
             hint="Switch at least one on.",
+        )
+    if not image.descriptors and set(image.encoder.split(",")) & set(DESCRIPTOR_NAMES):
+        raise ConfigError(
+            f"image.encoder = {image.encoder} mixes descriptors with something else.",
+            hint=f"Give a list out of {', '.join(DESCRIPTOR_NAMES)}, or one network.",
         )
     if image.crop > image.resize:
         raise ConfigError(

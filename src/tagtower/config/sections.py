@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -20,12 +20,27 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
+DESCRIPTOR_NAMES = ("color", "shape", "texture")
+
+
+def _listed(value: object) -> object:
+    """A list as one text, its names in canonical order if all are descriptors: one choice has one spelling."""
+    names = value.split(",") if isinstance(value, str) else value
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        return value
+    stripped = [name.strip() for name in names]
+    if set(stripped) <= set(DESCRIPTOR_NAMES):
+        return ",".join(name for name in DESCRIPTOR_NAMES if name in stripped)
+    return value if isinstance(value, str) else ",".join(stripped)
+
+
 class ImageSettings(Section):
     """Pictures: which frames are taken, what looks at them, and how the frames are joined."""
 
-    encoder: str = Field(
+    encoder: Annotated[str, BeforeValidator(_listed)] = Field(
         "resnet",
-        description="`resnet` (from scratch), `none`, a folder of a Hugging Face vision model, or a hub name",
+        description="`resnet` (from scratch), `none`, a folder of a Hugging Face vision model, a hub name, or a list "
+        "out of `color`, `shape`, `texture` (descriptors without weights)",
     )
     depths: tuple[Positive, ...] = Field(
         (2, 2, 2, 2), description="residual blocks per stage of a ResNet from scratch"
@@ -64,6 +79,12 @@ class ImageSettings(Section):
         "frames alone",
     )
     dropout: Share = Field(0.1, description="dropout on the joined feature while training")
+
+    @property
+    def descriptors(self) -> tuple[str, ...]:
+        """The descriptors that look at frames in place of a network; empty where a network does."""
+        names = tuple(self.encoder.split(","))
+        return names if set(names) <= set(DESCRIPTOR_NAMES) else ()
 
 
 class AudioSettings(Section):

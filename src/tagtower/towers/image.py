@@ -1,4 +1,4 @@
-"""Frames of a video into one vector: a vision backbone for each frame, then a join in time order."""
+"""Frames of a video into one vector: a backbone or descriptors for each frame, then a join in time order."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from jaxtyping import Bool, Float, Float32, UInt8
 from torch import Tensor, nn
 
 from tagtower.config import ImageSettings
-from tagtower.features.pixels import normalize
-from tagtower.towers.backbones import VisionBackbone
 from tagtower.towers.joins import JOINS
 from tagtower.towers.masks import MaskedBatchNorm, on_real
-from tagtower.towers.weights import backbone_hash
+from tagtower.towers.vision import FrameBackbone
 
 INPUT_SETTINGS = {"frames", "sampling", "part_seconds", "max_parts", "exactness", "resize", "crop"}
 """The settings that decide which pixels the backbone sees."""
@@ -26,7 +24,7 @@ class ImageEncoder(nn.Module):
     """The image expert before its head. A frozen backbone runs once a video, in `features`."""
 
     def __init__(
-        self, backbone: VisionBackbone, settings: ImageSettings, *, pretrained: bool, frozen: bool
+        self, backbone: FrameBackbone, settings: ImageSettings, *, pretrained: bool, frozen: bool
     ) -> None:
         super().__init__()
         self.backbone = backbone.requires_grad_(not frozen)
@@ -51,12 +49,8 @@ class ImageEncoder(nn.Module):
     ) -> Float[Tensor, "batch dim"]:
         """Return one vector a video from what `features` gave for its frames."""
         if not frames.is_floating_point():
-            frames = on_real(lambda rows: self.backbone(self._pixels(rows)), frames, mask)
+            frames = on_real(self.backbone.look, frames, mask)
         return self.join(self.norm(frames, mask), mask)  # type: ignore[no-any-return]
-
-    def _pixels(self, frames: UInt8[Tensor, "frame height width 3"]) -> Float[Tensor, "frame 3 height width"]:
-        scale = self.backbone.pixels
-        return normalize(frames, scale.mean, scale.std)
 
     @torch.inference_mode()
     def features(
@@ -65,21 +59,12 @@ class ImageEncoder(nn.Module):
         """Return a vector a frame where the backbone is frozen, else the frames unchanged."""
         if not self.frozen:
             return frames
-        device = next(self.backbone.parameters()).device
         vectors = [
-            self.backbone(self._pixels(torch.tensor(part, device=device))).float().cpu()
+            self.backbone.look(torch.tensor(part)).float().cpu()
             for part in np.array_split(frames, -(-len(frames) // FRAMES_AT_ONCE))
         ]
         return torch.cat(vectors).numpy()
 
     def spec(self) -> dict[str, Any]:
         """Return all that `features` depends on: the sampling, and the backbone where it is frozen."""
-        if not self.frozen:
-            return self._inputs
-        scale = self.backbone.pixels
-        return {
-            **self._inputs,
-            "backbone": backbone_hash(self.backbone.model),
-            "mean": list(scale.mean),
-            "std": list(scale.std),
-        }
+        return {**self._inputs, **(self.backbone.spec() if self.frozen else {})}
