@@ -15,6 +15,16 @@ from tagtower.towers import TwoTower, collate_texts, collate_videos, load_model,
 from .conftest import TAGS, random_video, tiny_tower
 
 METRICS = {"ndcg@10": 0.5}
+KINDS = (
+    "scratch",
+    "shared",
+    "frozen",
+    "finetune",
+    "recurrent",
+    "concatenated",
+    "descriptors",
+    "sound",
+)
 
 
 def saved(tower: TwoTower, folder: Path) -> Path:
@@ -48,6 +58,8 @@ def towers(bert_folder: Path, ernie_folder: Path, resnet_folder: Path) -> dict[s
             train={"backbones": "finetune"},
             distance={"kind": "euclidean"},
         ),
+        "recurrent": lambda: tiny_tower(image={"join": "lstm"}),
+        "concatenated": lambda: tiny_tower(image={"join": "concat"}),
         "descriptors": lambda: tiny_tower(image={"encoder": ["color", "shape", "texture"]}),
         "sound": lambda: tiny_tower(
             image={"encoder": "none"},
@@ -58,7 +70,9 @@ def towers(bert_folder: Path, ernie_folder: Path, resnet_folder: Path) -> dict[s
     }
 
 
-@pytest.mark.parametrize("kind", ["scratch", "shared", "frozen", "finetune", "descriptors", "sound"])
+@pytest.mark.parametrize(
+    "kind", ["scratch", "shared", "frozen", "finetune", "recurrent", "concatenated", "descriptors", "sound"]
+)
 def test_a_loaded_model_answers_to_the_bit(
     kind: str, towers: dict[str, Callable[[], TwoTower]], tmp_path: Path
 ) -> None:

@@ -69,8 +69,9 @@ class ImageSettings(Section):
     crop: Annotated[int, Field(ge=8, le=2048)] = Field(
         224, description="side of the centre square that is kept (pixels); at most `resize`"
     )
-    join: Literal["mean", "max", "attention"] = Field(
-        "mean", description="how the vectors of the frames become one, in time order"
+    join: Literal["mean", "max", "attention", "concat", "gru", "lstm"] = Field(
+        "mean",
+        description="how the vectors of the frames become one, in time order; only `mean` and `max` are blind to it",
     )
     temporal: Literal["none"] = Field("none", description="time inside the backbone: none")
     cache_draws: Annotated[int, Field(ge=0, le=64)] = Field(
@@ -85,6 +86,11 @@ class ImageSettings(Section):
         """The descriptors that look at frames in place of a network; empty where a network does."""
         names = tuple(self.encoder.split(","))
         return names if set(names) <= set(DESCRIPTOR_NAMES) else ()
+
+    @property
+    def most_frames(self) -> int:
+        """No video gives more frames than this."""
+        return self.frames * self.max_parts
 
 
 class AudioSettings(Section):

@@ -30,8 +30,8 @@ class ImageEncoder(nn.Module):
         self.backbone = backbone.requires_grad_(not frozen)
         self.pretrained = pretrained
         self.frozen = frozen
-        self.width = backbone.width
-        self.join = JOINS[settings.join](backbone.width)
+        self.join = JOINS[settings.join](backbone.width, settings.most_frames)
+        self.width: int = self.join.width  # type: ignore[assignment]
         # Pooled activations are positive and of very different sizes; centred and scaled they train far better.
         self.norm = MaskedBatchNorm(backbone.width, affine=False)
         self._inputs = settings.model_dump(mode="json", include=INPUT_SETTINGS)
