@@ -1,28 +1,33 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import CLIPConfig, CLIPModel, ViTConfig, ViTModel
+from transformers import (
+    CLIPVisionConfig,
+    CLIPVisionModel,
+    ConvNextConfig,
+    ConvNextModel,
+    MobileNetV2Config,
+    MobileNetV2Model,
+    ResNetConfig,
+    ResNetModel,
+    SiglipVisionConfig,
+    SiglipVisionModel,
+    ViTConfig,
+    ViTModel,
+)
 
 from tagtower.config import ImageSettings
 from tagtower.errors import ConfigError, ModelError
 from tagtower.features.descriptors import DESCRIPTORS
 from tagtower.towers.vision import Descriptors, PixelScale, blank_vision, pretrained_vision, scratch_vision
 
-
-def vision_parts() -> dict[str, int]:
-    return {
-        "hidden_size": 16,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "intermediate_size": 32,
-        "image_size": 32,
-        "patch_size": 8,
-    }
+from .conftest import VISION_PARTS
 
 
 def test_small_pictures_get_a_stem_that_keeps_more_of_them() -> None:
@@ -48,7 +53,7 @@ def test_a_preprocessor_that_does_not_normalise_is_believed(tmp_path: Path) -> N
 
 def test_a_vision_transformer_gives_its_cls_token(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    ViTModel(ViTConfig(**vision_parts()), add_pooling_layer=False).save_pretrained(tmp_path)
+    ViTModel(ViTConfig(**VISION_PARTS), add_pooling_layer=False).save_pretrained(tmp_path)
     backbone = pretrained_vision(tmp_path, 32).eval()
     pixels = torch.randn(2, 3, 32, 32)
     expected = backbone.model(pixels).last_hidden_state[:, 0]
@@ -56,21 +61,48 @@ def test_a_vision_transformer_gives_its_cls_token(tmp_path: Path) -> None:
     assert backbone.width == 16
 
 
-def test_of_a_two_sided_model_the_picture_side_is_taken_and_rebuilt(tmp_path: Path) -> None:
+NETWORKS: dict[str, tuple[type, type, dict[str, Any]]] = {
+    "resnet": (ResNetConfig, ResNetModel, {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1]}),
+    "mobilenet": (MobileNetV2Config, MobileNetV2Model, {"depth_multiplier": 0.1, "image_size": 32}),
+    "convnext": (ConvNextConfig, ConvNextModel, {"hidden_sizes": [8, 12, 16, 20], "depths": [1, 1, 1, 1]}),
+    "clip": (CLIPVisionConfig, CLIPVisionModel, VISION_PARTS),
+    "siglip": (SiglipVisionConfig, SiglipVisionModel, VISION_PARTS),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_gives_what_it_pools_and_is_rebuilt_from_its_configuration(
+    name: str, tmp_path: Path
+) -> None:
+    config, network, parts = NETWORKS[name]
     torch.manual_seed(0)
-    text = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 50}
-    CLIPModel(CLIPConfig(vision_config=vision_parts(), text_config=text)).save_pretrained(tmp_path / "clip")
-    backbone = pretrained_vision(tmp_path / "clip", 32)
+    model = network(config(**parts)).eval()
+    model.save_pretrained(tmp_path)
+    backbone = pretrained_vision(tmp_path, 32).eval()
+    pixels = torch.randn(2, 3, 32, 32)
+    expected = model(pixels).pooler_output.flatten(1)
+    torch.testing.assert_close(backbone(pixels), expected)
+    assert backbone.width == expected.shape[1]
+    again = blank_vision(tmp_path, 32)
+    again.load_state_dict(backbone.state_dict())
+    assert torch.equal(again.eval()(pixels), backbone(pixels))
+
+
+@pytest.mark.parametrize("name", ["clip", "siglip"])
+def test_of_a_two_sided_model_the_picture_side_is_taken_and_rebuilt(
+    name: str, dual_folders: dict[str, Path], tmp_path: Path
+) -> None:
+    backbone = pretrained_vision(dual_folders[name], 32)
     assert not any("text" in name for name, _ in backbone.named_parameters())
-    backbone.model.config.save_pretrained(tmp_path / "side")
-    again = blank_vision(tmp_path / "side", 32)
+    backbone.model.config.save_pretrained(tmp_path)
+    again = blank_vision(tmp_path, 32)
     again.load_state_dict(backbone.state_dict())
     pixels = torch.randn(1, 3, 32, 32)
     assert torch.equal(again.eval()(pixels), backbone.eval()(pixels))
 
 
 def test_a_crop_that_the_backbone_does_not_take_is_a_setting_to_change(tmp_path: Path) -> None:
-    ViTModel(ViTConfig(**vision_parts())).save_pretrained(tmp_path)
+    ViTModel(ViTConfig(**VISION_PARTS)).save_pretrained(tmp_path)
     with pytest.raises(ConfigError, match="image.crop = 64"):
         pretrained_vision(tmp_path, 64)
 

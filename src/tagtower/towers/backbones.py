@@ -25,35 +25,47 @@ from transformers.utils import logging
 
 from tagtower.config import TextSettings
 from tagtower.errors import ConfigError, ModelError
+from tagtower.towers.dual import is_dual, text_side, text_vectors
 from tagtower.towers.masks import masked_mean
 
 
 class TextBackbone(nn.Module):
-    """A BERT-family encoder with its tokenizer; the last layer is pooled as the caller asks."""
+    """A BERT-family encoder with its tokenizer; the last layer is pooled as the caller asks.
+
+    Or the text side of a network such as CLIP, which pools and projects in its own way whatever the caller asks.
+    """
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
         super().__init__()
-        self.model = without_pooler(model)
+        self.is_dual = is_dual(model)
+        self.model = text_side(model) if self.is_dual else without_pooler(model)
         self.tokenizer = tokenizer
-        self.width = int(model.config.hidden_size)
+        self.width = self._probed_width() if self.is_dual else int(model.config.hidden_size)
 
     def forward(
         self, ids: Int64[Tensor, "text token"], mask: Bool[Tensor, "text token"], pool: Literal["cls", "mean"]
     ) -> Float[Tensor, "text dim"]:
         """Return one vector a text: that of [CLS], or the mean over its tokens."""
+        if self.is_dual:
+            return text_vectors(self.model, ids, mask, self.tokenizer.pad_token_id or 0)
         last: Tensor = self.model(input_ids=ids, attention_mask=mask.long()).last_hidden_state
         return last[:, 0] if pool == "cls" else masked_mean(last, mask)
 
+    @torch.inference_mode()
+    def _probed_width(self) -> int:
+        ids = torch.tensor([self.tokenizer("a")["input_ids"]])
+        return self(ids, torch.ones_like(ids, dtype=torch.bool), "cls").shape[1]  # type: ignore[no-any-return]
+
 
 def pretrained_text(folder: Path, tokenizer: PreTrainedTokenizerBase, max_tokens: int) -> TextBackbone:
-    """Return the text encoder of a Hugging Face folder.
+    """Return the text encoder of a Hugging Face folder; of a two-sided model its text side.
 
     Raises:
         ConfigError: it cannot read as many as `max_tokens` tokens.
         ModelError: the folder holds no whole model.
     """
     model = load_pretrained(folder)
-    longest = getattr(model.config, "max_position_embeddings", max_tokens)
+    longest = getattr(model.config.get_text_config(), "max_position_embeddings", max_tokens)
     if max_tokens > longest:
         raise ConfigError(
             f"{folder}: this encoder reads at most {longest} tokens, and max_tokens is {max_tokens}.",

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Float32, UInt8
 from torch import Tensor, nn
 
 from tagtower.config import ImageSettings
+from tagtower.towers.heads import unit
 from tagtower.towers.joins import JOINS
 from tagtower.towers.masks import MaskedBatchNorm, on_real
 from tagtower.towers.vision import FrameBackbone
@@ -20,11 +21,31 @@ INPUT_SETTINGS = {"frames", "sampling", "part_seconds", "max_parts", "exactness"
 FRAMES_AT_ONCE = 32
 
 
+class UnitLength(nn.Module):
+    """Every frame at length one."""
+
+    def forward(
+        self, frames: Float[Tensor, "batch frame dim"], mask: Bool[Tensor, "batch frame"]
+    ) -> Float[Tensor, "batch frame dim"]:
+        """Return the frames, scaled; padding stays zero."""
+        return unit(frames)
+
+
 class ImageEncoder(nn.Module):
-    """The image expert before its head. A frozen backbone runs once a video, in `features`."""
+    """The image expert before its head. A frozen backbone runs once a video, in `features`.
+
+    `paired` says that the tag tower is the other side of the same dual network: the angles between frames and tags
+    then mean something before any training.
+    """
 
     def __init__(
-        self, backbone: FrameBackbone, settings: ImageSettings, *, pretrained: bool, frozen: bool
+        self,
+        backbone: FrameBackbone,
+        settings: ImageSettings,
+        *,
+        pretrained: bool,
+        frozen: bool,
+        paired: bool = False,
     ) -> None:
         super().__init__()
         self.backbone = backbone.requires_grad_(not frozen)
@@ -33,7 +54,8 @@ class ImageEncoder(nn.Module):
         self.join = JOINS[settings.join](backbone.width, settings.most_frames)
         self.width: int = self.join.width  # type: ignore[assignment]
         # Pooled activations are positive and of very different sizes; centred and scaled they train far better.
-        self.norm = MaskedBatchNorm(backbone.width, affine=False)
+        # But centring would turn the angles of a pair.
+        self.norm = UnitLength() if paired else MaskedBatchNorm(backbone.width, affine=False)
         self._inputs = settings.model_dump(mode="json", include=INPUT_SETTINGS)
 
     def train(self, mode: bool = True) -> ImageEncoder:

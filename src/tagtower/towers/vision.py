@@ -22,6 +22,7 @@ from tagtower.errors import ConfigError, ModelError
 from tagtower.features.descriptors import DESCRIPTORS
 from tagtower.features.pixels import normalize
 from tagtower.towers.backbones import load_blank, load_pretrained, without_pooler
+from tagtower.towers.dual import is_dual, picture_side, picture_vectors
 from tagtower.towers.weights import backbone_hash
 
 PREPROCESSOR = "preprocessor_config.json"
@@ -64,15 +65,22 @@ class VisionBackbone(nn.Module):
 
     def __init__(self, model: PreTrainedModel, pixels: PixelScale, crop: int) -> None:
         super().__init__()
-        model = getattr(model, "vision_model", model)  # of a two-sided model such as CLIP the picture side
+        self.is_dual = is_dual(model)
+        model = picture_side(model) if self.is_dual else without_pooler(model)
         # Convolutions on CPU run nearly twice as fast in this layout.
-        self.model = without_pooler(model).to(memory_format=torch.channels_last)
+        self.model = model.to(memory_format=torch.channels_last)
         self.pixels = pixels
         self.width = self._probed_width(crop)
 
     def forward(self, pixels: Float[Tensor, "picture 3 height width"]) -> Float[Tensor, "picture dim"]:
-        """Return one vector a normalised picture: what the network pools, else its [CLS], else the mean."""
-        out = self.model(pixels.contiguous(memory_format=torch.channels_last))
+        """Return one vector a normalised picture: what the network pools, else its [CLS], else the mean.
+
+        Of a two-sided network such as CLIP it is the projection into the space that both sides share.
+        """
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
+        if self.is_dual:
+            return picture_vectors(self.model, pixels)
+        out = self.model(pixels)
         pooled: Tensor | None = getattr(out, "pooler_output", None)
         if pooled is not None:
             return pooled.flatten(1)
@@ -130,6 +138,8 @@ FrameBackbone: TypeAlias = VisionBackbone | Descriptors
 
 def pretrained_vision(folder: Path, crop: int) -> VisionBackbone:
     """Return the vision model of a Hugging Face folder, with the pixel scale of its preprocessor.
+
+    Of a two-sided model it is the picture side.
 
     Raises:
         ConfigError: it does not take pictures of `crop` pixels.
