@@ -60,6 +60,7 @@ def test_an_unknown_key_in_a_file_names_the_nearest(tmp_path: Path) -> None:
         (["negatives.ceiling=0.01"], "negatives.offset"),
         (["image.depths=2,2"], "image.widths"),
         (["image.encoder=color,resnet"], "mixes descriptors"),
+        (["image.sampling=dense", "image.exactness=keyframe"], "the same keyframe for many"),
     ],
 )
 def test_contradictions_are_refused_with_both_names(overrides: list[str], words: str) -> None:

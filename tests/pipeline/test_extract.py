@@ -153,6 +153,21 @@ def test_models_with_other_sampling_do_not_share_what_is_stored(job, towers, dec
     assert len(decoder.requests) == 2
 
 
+@pytest.mark.parametrize(("sampling", "counts"), [("dense", {3, 4}), ("all", {10})])
+def test_frames_are_counted_where_the_settings_say_so(job, decoder, store, sampling, counts):
+    settings = job.settings(
+        "audio.frontend=none", "text.encoder=none", f"image.sampling={sampling}", "image.every=3"
+    )
+    tower = build_two_tower(settings, TITLES, TAGS)
+    (one,) = extractor(tower, decoder, store).extract([video(job, "red-low")], (CENTRE, 0, 1))
+    assert {len(features.image) for features in one.features} <= counts
+    decoder.requests.clear()
+    (again,) = extractor(tower, decoder, store).extract([video(job, "red-low")], (CENTRE, 0, 1))
+    assert decoder.requests == []
+    for first, second in zip(one.features, again.features, strict=True):
+        np.testing.assert_array_equal(first.image, second.image)
+
+
 def test_titles_need_no_decoder(towers, decoder, store):
     videos = [
         Video("a", None, "a walk"),

@@ -91,6 +91,15 @@ def test_specs_of_frames_are_shared_by_all_trained_backbones() -> None:
         assert trained(**change).spec() != trained().spec()
 
 
+def test_specs_name_what_the_sampling_depends_on_and_nothing_else() -> None:
+    dense = trained(sampling="dense", every=5)
+    assert dense.spec() == trained(sampling="dense", every=5, frames=3, part_seconds=9.0).spec()
+    assert trained().spec() == trained(every=5, max_frames=9).spec()
+    others = [{"sampling": "dense", "every": 6}, {"sampling": "dense", "every": 5, "max_frames": 9}]
+    for change in (*others, {"sampling": "all"}, {}):
+        assert trained(**change).spec() != dense.spec()
+
+
 def test_specs_of_vectors_name_the_weights_and_the_scale(resnet_folder: Path) -> None:
     assert frozen(resnet_folder).spec() == frozen(resnet_folder).spec()
     other = frozen(resnet_folder)

@@ -70,6 +70,12 @@ def check_settings(settings: Settings) -> None:
             f"image.encoder = {image.encoder} mixes descriptors with something else.",
             hint=f"Give a list out of {', '.join(DESCRIPTOR_NAMES)}, or one network.",
         )
+    if image.sampling != "sparse" and image.exactness == "keyframe":
+        raise ConfigError(
+            f"image.sampling is `{image.sampling}`, but image.exactness = keyframe would give the same keyframe for "
+            "many frames.",
+            hint="Use image.sampling=sparse, or image.exactness=exact.",
+        )
     if image.crop > image.resize:
         raise ConfigError(
             f"image.crop ({image.crop}) is larger than image.resize ({image.resize}).",

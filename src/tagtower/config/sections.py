@@ -48,15 +48,22 @@ class ImageSettings(Section):
     widths: tuple[Positive, ...] = Field(
         (64, 128, 256, 512), description="channels per stage of a ResNet from scratch"
     )
-    frames: Positive = Field(8, description="segments (frames) per part of a video, O")
-    sampling: Literal["sparse"] = Field(
-        "sparse", description="`sparse`: equal segments, a random frame of each in training, its centre later"
+    frames: Positive = Field(8, description="segments (frames) per part of a video under `sparse`, O")
+    sampling: Literal["sparse", "dense", "all"] = Field(
+        "sparse",
+        description="`sparse`: equal segments, a random frame of each in training, its centre later; `dense`: every "
+        "k-th frame, from a random one on in training; `all`: each frame",
     )
     part_seconds: float = Field(
         300.0, gt=0, description="a video longer than this is cut into parts first (seconds)"
     )
     max_parts: Positive = Field(
         4, description="at most this many parts, P; frames per video <= frames * max_parts"
+    )
+    every: Positive = Field(25, description="`dense` takes one frame of so many, k (frames)")
+    max_frames: Annotated[int, Field(ge=1, le=1024)] = Field(
+        64,
+        description="`dense` and `all` take at most so many frames of a video; of a longer one evenly fewer (frames)",
     )
     exactness: Literal["exact", "keyframe"] = Field(
         "exact",
@@ -90,7 +97,12 @@ class ImageSettings(Section):
     @property
     def most_frames(self) -> int:
         """No video gives more frames than this."""
-        return self.frames * self.max_parts
+        return self.frames * self.max_parts if self.sampling == "sparse" else self.max_frames
+
+    @property
+    def random_draws(self) -> int:
+        """How many random draws of frames training sees; none where there is nothing to draw."""
+        return 0 if self.sampling == "all" else self.cache_draws
 
 
 class AudioSettings(Section):

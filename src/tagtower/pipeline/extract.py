@@ -169,9 +169,12 @@ class FeatureExtractor:
         image, audio = self._settings.image, self._settings.audio
         draws = tuple(None if draw == CENTRE else draw for modality, draw in missing if modality == "image")
         frames = FrameRequest(
+            sampling=image.sampling,
             frames=image.frames,
             part_seconds=image.part_seconds,
             max_parts=image.max_parts,
+            every=image.every,
+            max_frames=image.max_frames,
             exactness=image.exactness,
             resize=image.resize,
             crop=image.crop,

@@ -15,8 +15,13 @@ from tagtower.towers.joins import JOINS
 from tagtower.towers.masks import MaskedBatchNorm, on_real
 from tagtower.towers.vision import FrameBackbone
 
-INPUT_SETTINGS = {"frames", "sampling", "part_seconds", "max_parts", "exactness", "resize", "crop"}
-"""The settings that decide which pixels the backbone sees."""
+SAMPLING_SETTINGS = {
+    "sparse": {"frames", "part_seconds", "max_parts"},
+    "dense": {"every", "max_frames"},
+    "all": {"max_frames"},
+}
+INPUT_SETTINGS = {"sampling", "exactness", "resize", "crop"}
+"""These and those of the sampling decide which pixels the backbone sees."""
 
 FRAMES_AT_ONCE = 32
 
@@ -56,7 +61,9 @@ class ImageEncoder(nn.Module):
         # Pooled activations are positive and of very different sizes; centred and scaled they train far better.
         # But centring would turn the angles of a pair.
         self.norm = UnitLength() if paired else MaskedBatchNorm(backbone.width, affine=False)
-        self._inputs = settings.model_dump(mode="json", include=INPUT_SETTINGS)
+        self._inputs = settings.model_dump(
+            mode="json", include=INPUT_SETTINGS | SAMPLING_SETTINGS[settings.sampling]
+        )
 
     def train(self, mode: bool = True) -> ImageEncoder:
         """Switch training on or off; a frozen backbone stays off."""
