@@ -60,6 +60,9 @@ def test_an_unknown_key_in_a_file_names_the_nearest(tmp_path: Path) -> None:
         (["negatives.ceiling=0.01"], "negatives.offset"),
         (["image.depths=2,2"], "image.widths"),
         (["image.encoder=color,resnet"], "mixes descriptors"),
+        (["image.temporal=tsm", "image.encoder=shape"], "no residual blocks"),
+        (["image.temporal=tsm", "image.encoder=none"], "no residual blocks"),
+        (["image.temporal=tsm", "image.widths=4,8,16,32"], "image.widths"),
         (["image.sampling=dense", "image.exactness=keyframe"], "the same keyframe for many"),
     ],
 )

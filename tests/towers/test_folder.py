@@ -22,6 +22,8 @@ KINDS = (
     "finetune",
     "recurrent",
     "concatenated",
+    "shifted",
+    "shifted and frozen",
     "descriptors",
     "sound",
 )
@@ -60,6 +62,8 @@ def towers(bert_folder: Path, ernie_folder: Path, resnet_folder: Path) -> dict[s
         ),
         "recurrent": lambda: tiny_tower(image={"join": "lstm"}),
         "concatenated": lambda: tiny_tower(image={"join": "concat"}),
+        "shifted": lambda: tiny_tower(image={"temporal": "tsm"}),
+        "shifted and frozen": lambda: tiny_tower(image={"encoder": str(resnet_folder), "temporal": "tsm"}),
         "descriptors": lambda: tiny_tower(image={"encoder": ["color", "shape", "texture"]}),
         "sound": lambda: tiny_tower(
             image={"encoder": "none"},

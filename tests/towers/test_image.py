@@ -31,6 +31,12 @@ def frozen(folder: Path, **changes: object) -> ImageEncoder:
     return ImageEncoder(pretrained_vision(folder, settings.crop), settings, pretrained=True, frozen=True)
 
 
+def shifted(folder: Path) -> ImageEncoder:
+    settings = ImageSettings(**{**SMALL, "temporal": "tsm"})
+    backbone = pretrained_vision(folder, settings.crop, shift=True)
+    return ImageEncoder(backbone, settings, pretrained=True, frozen=True)
+
+
 def batch(*counts: int, longest: int) -> tuple[torch.Tensor, torch.Tensor]:
     frames = torch.zeros(len(counts), longest, 32, 32, 3, dtype=torch.uint8)
     mask = torch.zeros(len(counts), longest, dtype=torch.bool)
@@ -154,3 +160,51 @@ def test_what_descriptors_see_can_be_learnt(names: tuple[str, ...]) -> None:
         optimizer.step()
     answer = out(encoder.eval()(features, mask))[:, 0]
     assert ((answer > 0) == truth.bool())[32:].float().mean() > 0.9
+
+
+def test_shifted_frames_are_looked_at_clip_by_clip_and_stored_as_such(resnet_folder: Path) -> None:
+    encoder, plain = shifted(resnet_folder), frozen(resnet_folder)
+    frames = pictures(FRAMES_AT_ONCE + 3)
+    vectors = encoder.features(frames)
+    whole = encoder.backbone.look(torch.from_numpy(frames), [len(frames)])
+    np.testing.assert_array_equal(vectors, whole.numpy())
+    assert not np.allclose(vectors[0], encoder.features(frames[:1])[0], atol=1e-4)
+    np.testing.assert_array_equal(plain.features(frames)[0], plain.features(frames[:1])[0])
+    assert encoder.spec() != plain.spec()
+
+
+def test_clips_of_a_batch_do_not_see_each_other() -> None:
+    encoder = trained(temporal="tsm").eval()
+    frames, mask = batch(2, 4, longest=4)
+    together = encoder(frames, mask)
+    torch.testing.assert_close(encoder(frames[:1, :2], mask[:1, :2]), together[:1])
+    torch.testing.assert_close(encoder(frames[1:], mask[1:]), together[1:])
+
+
+@pytest.mark.parametrize("temporal", ["none", "tsm"])
+def test_only_with_the_shift_a_mean_tells_which_way_things_move(temporal: str) -> None:
+    torch.manual_seed(0)
+    encoder = trained(temporal=temporal, widths=(16, 32), dropout=0.0).train()
+    out = torch.nn.Linear(encoder.width, 1)
+    right = torch.arange(32) % 2
+    frames = torch.zeros(32, 4, 32, 32, 3, dtype=torch.uint8)
+    for row, way in enumerate(right.tolist()):
+        top = int(torch.randint(0, 24, ()))
+        for frame in range(4):
+            left = 8 * (frame if way else 3 - frame)
+            frames[row, frame, top : top + 8, left : left + 8] = 255
+    mask = torch.ones(frames.shape[:2], dtype=torch.bool)
+    optimizer = torch.optim.Adam([*encoder.parameters(), *out.parameters()], 3e-3)
+    for _ in range(25):
+        answer = out(encoder(frames, mask))[:, 0]
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(answer, right.float())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    backwards = out(encoder.eval()(frames.flip(1), mask))[:, 0]
+    forwards = out(encoder(frames, mask))[:, 0]
+    if temporal == "none":
+        torch.testing.assert_close(backwards, forwards)
+    else:
+        assert ((forwards > 0) == right.bool()).float().mean() > 0.9
+        assert ((backwards > 0) == right.bool()).float().mean() < 0.1

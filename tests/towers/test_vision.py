@@ -131,7 +131,7 @@ def test_real_vision_models_see_a_difference(bench_data: Path, name: str, width:
 def test_descriptors_stand_side_by_side() -> None:
     frames = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
     both = Descriptors(("color", "texture"))
-    found = both.look(torch.from_numpy(frames)).numpy()
+    found = both.look(torch.from_numpy(frames), [2]).numpy()
     assert found.shape == (2, both.width)
     for row, frame in zip(found, frames, strict=True):
         expected = [DESCRIPTORS["color"].describe(frame), DESCRIPTORS["texture"].describe(frame)]

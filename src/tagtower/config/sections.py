@@ -80,7 +80,10 @@ class ImageSettings(Section):
         "mean",
         description="how the vectors of the frames become one, in time order; only `mean` and `max` are blind to it",
     )
-    temporal: Literal["none"] = Field("none", description="time inside the backbone: none")
+    temporal: Literal["none", "tsm"] = Field(
+        "none",
+        description="time inside the backbone: `none`, or `tsm`, the temporal shift inside the blocks of a ResNet",
+    )
     cache_draws: Annotated[int, Field(ge=0, le=64)] = Field(
         4,
         description="random draws per segment kept in the feature store for training; 0 trains on the centre "

@@ -70,7 +70,8 @@ def _image_backbone(settings: Settings) -> FrameBackbone | None:
         return Descriptors(image.descriptors)
     if image.encoder == "resnet":
         return scratch_vision(image)
-    return pretrained_vision(pretrained_folder(image.encoder, "image.encoder"), image.crop)
+    folder = pretrained_folder(image.encoder, "image.encoder")
+    return pretrained_vision(folder, image.crop, shift=image.temporal == "tsm")
 
 
 def _title_backbone(settings: Settings, titles: Sequence[str], tags: Sequence[str]) -> TextBackbone | None:

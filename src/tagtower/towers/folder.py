@@ -170,7 +170,7 @@ def _blank_image(settings: Settings, folder: Path) -> FrameBackbone | None:
         return Descriptors(settings.image.descriptors)
     if settings.image.encoder in FROM_SCRATCH:
         return scratch_vision(settings.image)
-    return blank_vision(folder, settings.image.crop)
+    return blank_vision(folder, settings.image.crop, shift=settings.image.temporal == "tsm")
 
 
 def _blank_text(settings: Settings, encoder: str, folder: Path, max_tokens: int) -> TextBackbone:

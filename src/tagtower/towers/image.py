@@ -78,7 +78,8 @@ class ImageEncoder(nn.Module):
     ) -> Float[Tensor, "batch dim"]:
         """Return one vector a video from what `features` gave for its frames."""
         if not frames.is_floating_point():
-            frames = on_real(self.backbone.look, frames, mask)
+            clips = mask.sum(1).tolist()
+            frames = on_real(lambda rows: self.backbone.look(rows, clips), frames, mask)
         return self.join(self.norm(frames, mask), mask)  # type: ignore[no-any-return]
 
     @torch.inference_mode()
@@ -88,9 +89,10 @@ class ImageEncoder(nn.Module):
         """Return a vector a frame where the backbone is frozen, else the frames unchanged."""
         if not self.frozen:
             return frames
+        parts = 1 if self.backbone.looks_at_clips else -(-len(frames) // FRAMES_AT_ONCE)
         vectors = [
-            self.backbone.look(torch.tensor(part)).float().cpu()
-            for part in np.array_split(frames, -(-len(frames) // FRAMES_AT_ONCE))
+            self.backbone.look(torch.tensor(part), [len(part)]).float().cpu()
+            for part in np.array_split(frames, parts)
         ]
         return torch.cat(vectors).numpy()
 

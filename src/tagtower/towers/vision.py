@@ -23,6 +23,7 @@ from tagtower.features.descriptors import DESCRIPTORS
 from tagtower.features.pixels import normalize
 from tagtower.towers.backbones import load_blank, load_pretrained, without_pooler
 from tagtower.towers.dual import is_dual, picture_side, picture_vectors
+from tagtower.towers.temporal import TemporalShift
 from tagtower.towers.weights import backbone_hash
 
 PREPROCESSOR = "preprocessor_config.json"
@@ -61,10 +62,14 @@ class PixelScale:
 
 
 class VisionBackbone(nn.Module):
-    """A vision network with the normalisation that its pixels want; one vector a picture."""
+    """A vision network with the normalisation that its pixels want; one vector a picture.
 
-    def __init__(self, model: PreTrainedModel, pixels: PixelScale, crop: int) -> None:
+    With `shift` a frame's vector depends on its neighbours too, so that whole clips must be looked at.
+    """
+
+    def __init__(self, model: PreTrainedModel, pixels: PixelScale, crop: int, *, shift: bool = False) -> None:
         super().__init__()
+        self._shift = TemporalShift(model) if shift else None
         self.is_dual = is_dual(model)
         model = picture_side(model) if self.is_dual else without_pooler(model)
         # Convolutions on CPU run nearly twice as fast in this layout.
@@ -72,11 +77,23 @@ class VisionBackbone(nn.Module):
         self.pixels = pixels
         self.width = self._probed_width(crop)
 
-    def forward(self, pixels: Float[Tensor, "picture 3 height width"]) -> Float[Tensor, "picture dim"]:
+    @property
+    def looks_at_clips(self) -> bool:
+        """Whether frames have to be looked at clip by clip."""
+        return self._shift is not None
+
+    def forward(
+        self, pixels: Float[Tensor, "picture 3 height width"], clips: Sequence[int] | None = None
+    ) -> Float[Tensor, "picture dim"]:
         """Return one vector a normalised picture: what the network pools, else its [CLS], else the mean.
 
         Of a two-sided network such as CLIP it is the projection into the space that both sides share.
+
+        Args:
+            clips: how many frames each clip has, in order; all are one clip unless told otherwise.
         """
+        if self._shift is not None:
+            self._shift.clips = [len(pixels)] if clips is None else clips
         pixels = pixels.contiguous(memory_format=torch.channels_last)
         if self.is_dual:
             return picture_vectors(self.model, pixels)
@@ -87,14 +104,18 @@ class VisionBackbone(nn.Module):
         last: Tensor = out.last_hidden_state
         return last[:, 0] if last.ndim == 3 else last.mean(dim=(2, 3))
 
-    def look(self, frames: UInt8[Tensor, "frame height width 3"]) -> Float[Tensor, "frame dim"]:
-        """Return one vector a frame, on the device of the network."""
+    def look(
+        self, frames: UInt8[Tensor, "frame height width 3"], clips: Sequence[int]
+    ) -> Float[Tensor, "frame dim"]:
+        """Return one vector a frame, on the device of the network; `clips` as in `forward`."""
         device = next(self.parameters()).device
-        return self(normalize(frames.to(device), self.pixels.mean, self.pixels.std))  # type: ignore[no-any-return]
+        pixels = normalize(frames.to(device), self.pixels.mean, self.pixels.std)
+        return self(pixels, clips)  # type: ignore[no-any-return]
 
     def spec(self) -> dict[str, Any]:
-        """Return all that `look` depends on: the network with its weights, and the scale of pixels."""
-        return {"backbone": backbone_hash(self.model), **asdict(self.pixels)}
+        """Return all that `look` depends on: the network with its weights, the scale of pixels, and the shift."""
+        shift = {} if self._shift is None else {"temporal": "tsm"}
+        return {"backbone": backbone_hash(self.model), **asdict(self.pixels), **shift}
 
     @torch.inference_mode()
     def _probed_width(self, crop: int) -> int:
@@ -115,12 +136,16 @@ class VisionBackbone(nn.Module):
 class Descriptors(nn.Module):
     """Descriptors side by side: they look at frames as a backbone does, have no weights, and never learn."""
 
+    looks_at_clips = False
+
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__()
         self._families = {name: DESCRIPTORS[name] for name in names}
         self.width = sum(family.width for family in self._families.values())
 
-    def look(self, frames: UInt8[Tensor, "frame height width 3"]) -> Float[Tensor, "frame dim"]:
+    def look(
+        self, frames: UInt8[Tensor, "frame height width 3"], clips: Sequence[int]
+    ) -> Float[Tensor, "frame dim"]:
         """Return one vector a frame: those of the families, one after the other."""
         found = [
             np.concatenate([family.describe(frame) for family in self._families.values()])
@@ -136,16 +161,16 @@ class Descriptors(nn.Module):
 FrameBackbone: TypeAlias = VisionBackbone | Descriptors
 
 
-def pretrained_vision(folder: Path, crop: int) -> VisionBackbone:
+def pretrained_vision(folder: Path, crop: int, *, shift: bool = False) -> VisionBackbone:
     """Return the vision model of a Hugging Face folder, with the pixel scale of its preprocessor.
 
     Of a two-sided model it is the picture side.
 
     Raises:
-        ConfigError: it does not take pictures of `crop` pixels.
+        ConfigError: it does not take pictures of `crop` pixels, or cannot shift.
         ModelError: the folder holds no whole model.
     """
-    return VisionBackbone(load_pretrained(folder), PixelScale.read(folder), crop)
+    return VisionBackbone(load_pretrained(folder), PixelScale.read(folder), crop, shift=shift)
 
 
 def scratch_vision(settings: ImageSettings) -> VisionBackbone:
@@ -165,9 +190,9 @@ def scratch_vision(settings: ImageSettings) -> VisionBackbone:
         stem = model.embedder.embedder
         stem.convolution = nn.Conv2d(3, settings.widths[0], kernel_size=3, stride=2, padding=1, bias=False)
         nn.init.kaiming_normal_(stem.convolution.weight, mode="fan_out", nonlinearity="relu")
-    return VisionBackbone(model, PixelScale(), settings.crop)
+    return VisionBackbone(model, PixelScale(), settings.crop, shift=settings.temporal == "tsm")
 
 
-def blank_vision(config_folder: Path, crop: int) -> VisionBackbone:
+def blank_vision(config_folder: Path, crop: int, *, shift: bool = False) -> VisionBackbone:
     """Return the network that `config_folder` describes, to be filled with stored weights."""
-    return VisionBackbone(load_blank(config_folder), PixelScale.read(config_folder), crop)
+    return VisionBackbone(load_blank(config_folder), PixelScale.read(config_folder), crop, shift=shift)
