@@ -77,10 +77,30 @@ class ImageEncoder(nn.Module):
         mask: Bool[Tensor, "batch frame"],
     ) -> Float[Tensor, "batch dim"]:
         """Return one vector a video from what `features` gave for its frames."""
+        return self.join(self._vectors(frames, mask), mask)  # type: ignore[no-any-return]
+
+    def each(
+        self, frames: Float[Tensor, "frame dim"] | UInt8[Tensor, "frame height width 3"]
+    ) -> Float[Tensor, "frame dim"]:
+        """Return what the video would give if it were this one frame alone, for each frame of one video.
+
+        A backbone that looks at clips still sees the neighbours.
+        """
+        vectors = self._vectors(
+            frames[None], torch.ones(1, len(frames), dtype=torch.bool, device=frames.device)
+        )
+        alone = vectors[0, :, None]
+        return self.join(alone, torch.ones_like(alone[..., 0], dtype=torch.bool))  # type: ignore[no-any-return]
+
+    def _vectors(
+        self,
+        frames: Float[Tensor, "batch frame dim"] | UInt8[Tensor, "batch frame height width 3"],
+        mask: Bool[Tensor, "batch frame"],
+    ) -> Float[Tensor, "batch frame dim"]:
         if not frames.is_floating_point():
             clips = mask.sum(1).tolist()
             frames = on_real(lambda rows: self.backbone.look(rows, clips), frames, mask)
-        return self.join(self.norm(frames, mask), mask)  # type: ignore[no-any-return]
+        return self.norm(frames, mask)  # type: ignore[no-any-return]
 
     @torch.inference_mode()
     def features(
