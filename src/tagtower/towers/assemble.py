@@ -32,7 +32,8 @@ def assemble(settings: Settings, backbones: Backbones) -> TwoTower:
         kind = _kind(settings, settings.image.encoder)
         if isinstance(backbones.image, Descriptors):
             kind = {"pretrained": False, "frozen": True}
-        paired = settings.image.encoder == tag_source and backbones.tag.is_dual
+        is_dual = isinstance(backbones.tag, TextBackbone) and backbones.tag.is_dual
+        paired = settings.image.encoder == tag_source and is_dual
         image = ImageEncoder(backbones.image, settings.image, paired=paired, **kind)
     if settings.audio.frontend != "none":
         audio = AudioEncoder(settings.audio)

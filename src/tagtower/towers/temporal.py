@@ -45,7 +45,8 @@ def shift_channels(
 class TemporalShift:
     """Shifts channels on the way into the residual branch of each block; the shortcut keeps the frame's own.
 
-    Put in place as a hook, so that the weights keep their names and pretrained ones fit.
+    Put in place as a hook, so that the weights keep their names and pretrained ones fit. `clips` says, before the
+    network is called, how many frames each clip has that it is about to see.
 
     Raises:
         ConfigError: the network has no residual blocks that it knows.
