@@ -46,6 +46,13 @@ def test_pixel_scale_without_a_preprocessor_is_imagenets(tmp_path: Path) -> None
     assert PixelScale.read(tmp_path) == PixelScale((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
+def test_pixel_scale_may_stand_in_the_processor_of_a_dual_network(tmp_path: Path) -> None:
+    (tmp_path / "processor_config.json").write_text(
+        '{"image_processor": {"image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.2, 0.1]}}'
+    )
+    assert PixelScale.read(tmp_path) == PixelScale((0.5, 0.4, 0.3), (0.2, 0.2, 0.1))
+
+
 def test_a_preprocessor_that_does_not_normalise_is_believed(tmp_path: Path) -> None:
     (tmp_path / "preprocessor_config.json").write_text('{"do_normalize": false, "image_mean": [9, 9, 9]}')
     assert PixelScale.read(tmp_path) == PixelScale((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))

@@ -27,6 +27,9 @@ from tagtower.towers.temporal import TemporalShift
 from tagtower.towers.weights import backbone_hash
 
 PREPROCESSOR = "preprocessor_config.json"
+PROCESSOR = "processor_config.json"
+"""Where transformers 5 writes what a dual network does to pictures, as one part among others."""
+
 SMALL_CROP = 96
 """Up to this many pixels a ResNet from scratch gets a stem that keeps small pictures sharp."""
 
@@ -41,13 +44,7 @@ class PixelScale:
     @classmethod
     def read(cls, folder: Path) -> PixelScale:
         """Return what the preprocessor of a Hugging Face folder says, where it has one."""
-        file = folder / PREPROCESSOR
-        if not file.is_file():
-            return cls()
-        try:
-            found: dict[str, Any] = json.loads(file.read_bytes())
-        except ValueError as error:
-            raise ModelError(f"{file}: is not JSON: {error}.") from None
+        found = _read_json(folder / PREPROCESSOR) or _read_json(folder / PROCESSOR).get("image_processor", {})
         if found.get("do_normalize") is False:
             return cls(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
         default = cls()
@@ -196,3 +193,14 @@ def scratch_vision(settings: ImageSettings) -> VisionBackbone:
 def blank_vision(config_folder: Path, crop: int, *, shift: bool = False) -> VisionBackbone:
     """Return the network that `config_folder` describes, to be filled with stored weights."""
     return VisionBackbone(load_blank(config_folder), PixelScale.read(config_folder), crop, shift=shift)
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    """What a file holds; nothing where there is none."""
+    if not file.is_file():
+        return {}
+    try:
+        found: dict[str, Any] = json.loads(file.read_bytes())
+    except ValueError as error:
+        raise ModelError(f"{file}: is not JSON: {error}.") from None
+    return found
