@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from tagtower.config import Settings
 from tagtower.towers.audio import AudioEncoder
-from tagtower.towers.backbones import TextBackbone, VisionBackbone
+from tagtower.towers.backbones import TextBackbone
 from tagtower.towers.image import ImageEncoder
 from tagtower.towers.text import TextEncoder
 from tagtower.towers.two_tower import TwoTower
+from tagtower.towers.vision import Descriptors, FrameBackbone
 
 FROM_SCRATCH = frozenset({"resnet", "bert"})
 
@@ -18,7 +19,7 @@ FROM_SCRATCH = frozenset({"resnet", "bert"})
 class Backbones:
     """The networks that a model stands on; `tag` is `text` itself where the two are shared."""
 
-    image: VisionBackbone | None
+    image: FrameBackbone | None
     text: TextBackbone | None
     tag: TextBackbone
 
@@ -28,7 +29,12 @@ def assemble(settings: Settings, backbones: Backbones) -> TwoTower:
     tag_source = settings.text.encoder if settings.tag.encoder == "shared" else settings.tag.encoder
     image = text = audio = None
     if backbones.image is not None:
-        image = ImageEncoder(backbones.image, settings.image, **_kind(settings, settings.image.encoder))
+        kind = _kind(settings, settings.image.encoder)
+        if isinstance(backbones.image, Descriptors):
+            kind = {"pretrained": False, "frozen": True}
+        is_dual = isinstance(backbones.tag, TextBackbone) and backbones.tag.is_dual
+        paired = settings.image.encoder == tag_source and is_dual
+        image = ImageEncoder(backbones.image, settings.image, paired=paired, **kind)
     if settings.audio.frontend != "none":
         audio = AudioEncoder(settings.audio)
     if backbones.text is not None:
