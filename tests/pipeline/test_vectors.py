@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from tagtower.pipeline.extract import Extracted, Failed, FeatureExtractor
 from tagtower.pipeline.vectors import Embedded, TagVectors, embed_videos, encode_tags
@@ -127,6 +128,16 @@ def test_tag_vectors_of_another_model_are_never_returned(job, tower, store):
     theirs = TagVectors(other, "model-b", store).encode(["red"])
     np.testing.assert_array_equal(theirs, encode_tags(other, ["red"]))
     assert np.abs(mine - theirs).max() > 0.01
+
+
+def test_a_remembered_tag_is_found_however_it_is_spelled(job, store):
+    tower = build_two_tower(job.settings("tag.memory=true"), ["a walk"], ["red", "low"]).eval()
+    plain = encode_tags(tower, ["Red", "low"])
+    tower.memory.grow(["red"])
+    torch.nn.init.ones_(tower.memory.vectors)
+    found = TagVectors(tower, "model-c", store).encode(["Red", "low"])
+    assert np.abs(found[0] - plain[0]).max() > 0.01
+    np.testing.assert_allclose(found[1], plain[1], atol=1e-6)
 
 
 def test_more_tags_than_a_batch_holds(tower, store):

@@ -126,6 +126,14 @@ class TagSettings(Section):
     pool: Literal["cls", "mean"] = Field("mean", description="what is taken of the last layer")
     max_tokens: Annotated[int, Field(ge=4, le=8192)] = Field(32, description="longer tags are cut (tokens)")
     hidden: Positive = Field(128, description="width of the residual layer behind the backbone")
+    memory: bool = Field(
+        False,
+        description="a learned vector for each tag of the training videos, added to what its words say; a new tag "
+        "has none",
+    )
+    memory_dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.2, description="probability that a known tag answers by its words alone in training"
+    )
 
 
 class FusionSettings(Section):
@@ -220,6 +228,12 @@ class TrainSettings(Section):
         2e-5, description="peak rate of pretrained backbones under `finetune`"
     )
     weight_decay: Annotated[float, Field(ge=0)] = Field(0.01, description="AdamW's weight decay")
+    memory_learning_rate: Annotated[float, Field(gt=0)] = Field(
+        1e-3, description="peak rate of the learned vectors of known tags (tag.memory)"
+    )
+    memory_weight_decay: Annotated[float, Field(ge=0)] = Field(
+        0.01, description="AdamW's weight decay on the learned vectors of known tags"
+    )
     interpolate: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0,
         description="the weights that are kept lie this share of the way from the first weights to the trained "

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 
 from tagtower.errors import InputError
 from tagtower.features.store import CENTRE, FeatureKey, FeatureStore
+from tagtower.library.tags import normalize_tag
 from tagtower.pipeline.extract import Extracted, Failed
 from tagtower.records import MODALITIES, Modality, Video
 from tagtower.storage.hashing import hash_text
@@ -138,7 +139,8 @@ class TagVectors:
 
 
 def encode_tags(tower: TwoTower, texts: Sequence[str]) -> Float[np.ndarray, "tag dim"]:
-    """Return the tag tower's vector of each text."""
+    """Return the tag tower's vector of each text; a tag that the model remembers answers with its memory."""
+    known = None if tower.memory is None else tower.memory.rows([normalize_tag(text) for text in texts])
     with torch.inference_mode():
-        vectors = tower.encode_tags(collate_texts(tower.tag_features(texts)).to(tower.device))
+        vectors = tower.encode_tags(collate_texts(tower.tag_features(texts), known).to(tower.device))
     return np.asarray(vectors.float().cpu().numpy())

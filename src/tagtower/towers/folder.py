@@ -3,6 +3,7 @@
 config.json          format, settings, hash of every other file that an answer depends on
 model.safetensors    all weights, backbones included
 training_tags.json   the tags that occurred in training
+tag_memory.json      the normal forms of the tags that have a learned vector, in the order of the vectors
 metrics.json         what training measured
 README.md            the model card
 image/ text/ tag/    configuration of a pretrained backbone; tokenizer of a text backbone
@@ -39,12 +40,14 @@ from tagtower.towers.two_tower import TwoTower
 
 FORMAT = 1
 WEIGHTS = "model.safetensors"
+MEMORY = "tag_memory.json"
 
 VECTOR_SECTIONS = {"image", "audio", "text", "tag", "fusion", "distance"}
 TRAINING_ONLY = {
     "image": {"cache_draws", "dropout"},
     "audio": {"dropout"},
     "text": {"dropout"},
+    "tag": {"memory_dropout"},
     "fusion": {"expert_loss", "modality_dropout"},
 }
 """Settings of those sections that leave a finished model's vectors alone."""
@@ -72,6 +75,8 @@ def save_model(
     with atomic_folder(folder) as partial:
         write_bytes(partial / WEIGHTS, save(_weights(tower)))
         write_json(partial / "training_tags.json", list(training_tags))
+        if tower.memory is not None:
+            write_json(partial / MEMORY, list(tower.memory.names))
         for part in ("image", "text", "tag"):
             _save_backbone(partial / part, tower, part)
         config: dict[str, Any] = {
@@ -104,6 +109,8 @@ def load_model(folder: str | Path, device: torch.device | str = "cpu") -> Loaded
         raise ModelError(f"{folder}: its settings are not those of this version: {error.message}") from None
     with torch.random.fork_rng():  # the random weights that are about to be replaced disturb no one
         tower = assemble(settings, _blank_backbones(settings, folder))
+    if tower.memory is not None:
+        tower.memory.grow(_read_json(folder / MEMORY))
     _fill(tower, folder / WEIGHTS)
     return LoadedModel(
         tower=tower.to(device).eval(),

@@ -67,10 +67,14 @@ class VideoBatch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TextBatch:
-    """Texts side by side: vectors of a frozen backbone (no mask), or token ids with their mask."""
+    """Texts side by side: vectors of a frozen backbone (no mask), or token ids with their mask.
+
+    `known` says, where they are tags, which row of the tag memory each has.
+    """
 
     values: Float[Tensor, "text dim"] | Int64[Tensor, "text token"]
     mask: Bool[Tensor, "text token"] | None
+    known: Int64[Tensor, "text"] | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -101,8 +105,12 @@ def collate_videos(videos: Sequence[VideoFeatures], modalities: Sequence[Modalit
     return VideoBatch(image, image_mask, audio, audio_mask, text, text_mask, present)
 
 
-def collate_texts(texts: Sequence[np.ndarray]) -> TextBatch:
+def collate_texts(texts: Sequence[np.ndarray], known: Int64[Tensor, "text"] | None = None) -> TextBatch:
     """Return texts, each a feature vector or token ids as the tower made them, as one batch.
+
+    Args:
+        texts: at least one.
+        known: the row of each in the tag memory, where they are tags and the model has one.
 
     Raises:
         InputError: there is no text.
@@ -110,7 +118,7 @@ def collate_texts(texts: Sequence[np.ndarray]) -> TextBatch:
     values, mask = _texts(texts, wanted=True)
     if values is None:
         raise InputError("There is no text to encode.")
-    return TextBatch(values, mask)
+    return TextBatch(values, mask, known)
 
 
 def _texts(texts: Sequence[np.ndarray | None], wanted: bool) -> tuple[Tensor | None, Tensor | None]:

@@ -19,6 +19,7 @@ from tagtower.towers.fusion import MixtureOfExperts
 from tagtower.towers.heads import ProjectionHead, unit
 from tagtower.towers.image import ImageEncoder
 from tagtower.towers.inputs import TextBatch, VideoBatch
+from tagtower.towers.memory import TagMemory
 from tagtower.towers.text import TextEncoder
 
 
@@ -78,6 +79,8 @@ class TwoTower(nn.Module):
             modality_dropout=settings.fusion.modality_dropout,
         )
 
+        self.memory = TagMemory(self.width, settings.tag.memory_dropout) if settings.tag.memory else None
+
     @property
     def device(self) -> torch.device:
         """Where the model lives."""
@@ -119,7 +122,10 @@ class TwoTower(nn.Module):
 
     def encode_tags(self, batch: TextBatch) -> Float[Tensor, "tag dim"]:
         """Return the vectors of tags that `tag_features` and `collate_texts` made ready."""
-        return self._normalised(self.tag_head(self.tag(batch.values, batch.mask))).float()
+        words = self._normalised(self.tag_head(self.tag(batch.values, batch.mask))).float()
+        if self.memory is None or batch.known is None:
+            return words
+        return self._normalised(self.memory(words, batch.known))
 
     def frame_features(
         self, frames: UInt8[np.ndarray, "frame height width 3"]
@@ -159,24 +165,28 @@ class TwoTower(nn.Module):
         return hash_json({"part": part, **encoder.spec()})
 
     def parameter_groups(self, train: TrainSettings) -> list[dict[str, Any]]:
-        """Return AdamW's groups: pretrained backbones at their own rate; no decay on norms and biases."""
+        """Return AdamW's groups: pretrained backbones and the tag memory at their own rates; no decay on norms
+        and biases."""
         pretrained = {
             id(parameter)
             for encoder in (self.image, self.text, self.tag)
             if encoder is not None and encoder.pretrained
             for parameter in encoder.backbone.parameters()
         }
-        groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+        remembered = set() if self.memory is None else {id(self.memory.vectors)}
+        groups: dict[tuple[float, float], list[nn.Parameter]] = {}
         for parameter in self.parameters():
-            if parameter.requires_grad:
-                groups.setdefault((id(parameter) in pretrained, parameter.ndim > 1), []).append(parameter)
+            if not parameter.requires_grad:
+                continue
+            if id(parameter) in remembered:
+                rates = train.memory_learning_rate, train.memory_weight_decay
+            else:
+                rate = train.backbone_learning_rate if id(parameter) in pretrained else train.learning_rate
+                rates = rate, train.weight_decay if parameter.ndim > 1 else 0.0
+            groups.setdefault(rates, []).append(parameter)
         return [
-            {
-                "params": parameters,
-                "lr": train.backbone_learning_rate if is_backbone else train.learning_rate,
-                "weight_decay": train.weight_decay if decays else 0.0,
-            }
-            for (is_backbone, decays), parameters in groups.items()
+            {"params": parameters, "lr": rate, "weight_decay": decay}
+            for (rate, decay), parameters in groups.items()
         ]
 
     def _normalised(self, vectors: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:

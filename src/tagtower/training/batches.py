@@ -8,7 +8,7 @@ from typing import Protocol, final, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
 from tagtower.features.store import CENTRE
@@ -70,8 +70,13 @@ class TitleVectors:
 class TagBatches:
     """Batches of the tags of one library, whose features are laid out once."""
 
-    def __init__(self, features: Sequence[np.ndarray], device: torch.device) -> None:
-        self._all = collate_texts(features).to(device)
+    def __init__(
+        self,
+        features: Sequence[np.ndarray],
+        device: torch.device,
+        known: Int64[Tensor, "tag"] | None = None,
+    ) -> None:
+        self._all = collate_texts(features, known).to(device)
 
     def __len__(self) -> int:
         return len(self._all)
@@ -80,10 +85,11 @@ class TagBatches:
         """Return the tags at these places of the library; padding that all of them share is cut off."""
         at = tags.to(self._all.values.device) if isinstance(tags, Tensor) else tags
         values, mask = self._all.values[at], self._all.mask
+        known = None if self._all.known is None else self._all.known[at]
         if mask is None:
-            return TextBatch(values, None)
+            return TextBatch(values, None, known)
         longest = max(1, int(mask[at].sum(1).max()))
-        return TextBatch(values[:, :longest], mask[at, :longest])
+        return TextBatch(values[:, :longest], mask[at, :longest], known)
 
 
 @final
