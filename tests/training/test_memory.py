@@ -1,4 +1,4 @@
-"""Learned vectors of known tags: they learn what words cannot say, grow with the library, and survive an interruption."""
+"""Learned vectors of known tags learn what words cannot say, grow with the library, and survive an interruption."""
 
 from __future__ import annotations
 

@@ -94,6 +94,10 @@ def check_settings(settings: Settings) -> None:
             "two frames would be lost.",
             hint="Make the hop at most as long as the frame.",
         )
+    if len(set(text.fields)) < len(text.fields):
+        raise ConfigError(
+            f"text.fields names a field twice: {', '.join(text.fields)}.", hint="Name each field once."
+        )
     if text.width % text.heads:
         raise ConfigError(
             f"text.width ({text.width}) is not a multiple of text.heads ({text.heads}).",
@@ -109,6 +113,18 @@ def check_settings(settings: Settings) -> None:
             "tag.encoder is `shared`, but text.encoder is `none`: there is nothing to share.",
             hint="Set tag.encoder to `bert`, a folder or a hub name.",
         )
+    if "bert-lstm" in (text.encoder, tag.encoder):
+        if text.window_encoder in ("none", "bow", "tfidf", "cnn", "lstm", "bert-lstm"):
+            raise ConfigError(
+                f"text.window_encoder is `{text.window_encoder}`: the windows of a `bert-lstm` are read by a BERT.",
+                hint="Use `bert`, a folder or a hub name.",
+            )
+        shortest = min(one.max_tokens for one in (text, tag) if one.encoder == "bert-lstm")
+        if text.window > shortest:
+            raise ConfigError(
+                f"text.window ({text.window}) is longer than the text that is read of it ({shortest} tokens).",
+                hint="Lower text.window, or raise max_tokens: it bounds all windows together.",
+            )
     ceiling = settings.negatives.ceiling
     if isinstance(ceiling, float | int) and ceiling <= settings.negatives.offset:
         raise ConfigError(

@@ -63,10 +63,7 @@ def embed_videos(
 def _mask(one: Extracted | Failed, tower: TwoTower, keep: Collection[Modality]) -> Extracted | Failed:
     if isinstance(one, Failed) or set(tower.modalities) <= set(keep):
         return one
-    features = replace(
-        one.features[0],
-        **{modality: None for modality in MODALITIES if modality not in keep},
-    )
+    features = one.features[0].only(keep)
     if not set(features.present) & set(tower.modalities):
         name = one.video.media or one.video.id
         return Failed(

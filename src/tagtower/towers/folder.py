@@ -27,15 +27,10 @@ from tagtower.errors import ConfigError, ModelError
 from tagtower.features.text import load_tokenizer
 from tagtower.storage.atomic import atomic_folder, write_bytes, write_json, write_text
 from tagtower.storage.hashing import hash_file, hash_json
-from tagtower.towers.assemble import FROM_SCRATCH, Backbones, assemble, title_tokens
-from tagtower.towers.backbones import (
-    TextBackbone,
-    VisionBackbone,
-    blank_text,
-    blank_vision,
-    scratch_text,
-    scratch_vision,
-)
+from tagtower.towers.assemble import FROM_SCRATCH, Backbones, assemble, tag_tokens, title_tokens
+from tagtower.towers.backbones import VisionBackbone, blank_text, blank_vision, scratch_vision
+from tagtower.towers.text import TextEncoder
+from tagtower.towers.text.kinds import TEXT_KINDS, TextNetwork, network_of
 from tagtower.towers.two_tower import TwoTower
 
 FORMAT = 1
@@ -46,7 +41,7 @@ VECTOR_SECTIONS = {"image", "audio", "text", "tag", "fusion", "distance"}
 TRAINING_ONLY = {
     "image": {"cache_draws", "dropout"},
     "audio": {"dropout"},
-    "text": {"dropout"},
+    "text": {"dropout", "field_dropout"},
     "tag": {"memory_dropout"},
     "fusion": {"expert_loss", "modality_dropout"},
 }
@@ -156,7 +151,7 @@ def _save_backbone(folder: Path, tower: TwoTower, part: str) -> None:
         backbone.model.config.save_pretrained(folder)
         if isinstance(backbone, VisionBackbone):
             backbone.pixels.write(folder)
-    if isinstance(backbone, TextBackbone):
+    if isinstance(encoder, TextEncoder):
         backbone.tokenizer.save_pretrained(folder)
 
 
@@ -168,7 +163,7 @@ def _blank_backbones(settings: Settings, folder: Path) -> Backbones:
         assert text is not None, "check_settings refuses `shared` without a title encoder"
         tag = text
     else:
-        tag = _blank_text(settings, settings.tag.encoder, folder / "tag", settings.tag.max_tokens)
+        tag = _blank_text(settings, settings.tag.encoder, folder / "tag", tag_tokens(settings))
     return Backbones(_blank_image(settings, folder / "image"), text, tag)
 
 
@@ -180,10 +175,11 @@ def _blank_image(settings: Settings, folder: Path) -> VisionBackbone | None:
     return blank_vision(folder, settings.image.crop)
 
 
-def _blank_text(settings: Settings, encoder: str, folder: Path, max_tokens: int) -> TextBackbone:
+def _blank_text(settings: Settings, encoder: str, folder: Path, max_tokens: int) -> TextNetwork:
     tokenizer = load_tokenizer(folder)
-    if encoder in FROM_SCRATCH:
-        return scratch_text(settings.text, tokenizer, max_tokens)
+    kind = network_of(encoder, settings)
+    if kind in TEXT_KINDS:
+        return TEXT_KINDS[kind](settings.text, tokenizer, max_tokens)
     return blank_text(folder, tokenizer)
 
 

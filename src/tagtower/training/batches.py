@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tagtower.features.store import CENTRE
 from tagtower.records import Modality
-from tagtower.towers.inputs import TextBatch, VideoBatch, collate_texts, collate_videos
+from tagtower.towers.inputs import TextBatch, VideoBatch, VideoFeatures, collate_texts, collate_videos
 from tagtower.training.dataset import ExampleFeatures
 
 TagFeatures = Callable[[Sequence[str]], Sequence[np.ndarray]]
@@ -32,11 +32,16 @@ class VideoBatches(Protocol):
 def video_batches(examples: ExampleFeatures, modalities: Sequence[Modality]) -> VideoBatches:
     """Return the quickest way to make batches of `examples` for a model that reads `modalities`."""
     if tuple(modalities) == ("text",) and len(examples):
-        titles = [examples.features(row, CENTRE).text for row in range(len(examples))]
-        vectors = [title for title in titles if title is not None and title.dtype == np.float32]
+        found = [examples.features(row, CENTRE) for row in range(len(examples))]
+        vectors = [one.text for one in found if one.text is not None and _is_title_vector(one)]
         if len(vectors) == len(examples):
             return TitleVectors(torch.from_numpy(np.stack(vectors)))
     return CollatedVideos(examples, tuple(modalities))
+
+
+def _is_title_vector(words: VideoFeatures) -> bool:
+    others = words.has_field("description") or words.has_field("subtitles")
+    return words.text is not None and words.text.dtype == np.float32 and words.text.ndim == 1 and not others
 
 
 @final

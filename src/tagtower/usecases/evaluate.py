@@ -87,6 +87,8 @@ def evaluate(
             failures.append(one)
         else:
             kept.append((example, one))
+            for warning in one.warnings:
+                problems.add(f"line {example.line}" if example.line else example.video.id, warning)
         progress.advance()
     if not kept:
         raise ManifestError(

@@ -28,6 +28,7 @@ class Labelled:
     model: str
     library: str
     seconds: float
+    warnings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the answer as `label --json` prints it, less the schema number."""
@@ -85,6 +86,7 @@ def label(
             session.model.vector_fingerprint,
             library.version,
             one.seconds,
+            one.warnings,
         )
 
 
