@@ -108,6 +108,12 @@ def check_settings(settings: Settings) -> None:
             "tag.encoder is `none`: tags are always text.",
             hint="Use `shared`, `bert`, a folder or a hub name.",
         )
+    wrong = [template for template in tag.templates if template.count("{}") != 1]
+    if wrong:
+        raise ConfigError(
+            f"tag.templates: {wrong[0]!r} does not say once where the tag goes.",
+            hint="Write {} in its place, as in `a video of {}`.",
+        )
     if tag.encoder == "shared" and text.encoder == "none":
         raise ConfigError(
             "tag.encoder is `shared`, but text.encoder is `none`: there is nothing to share.",

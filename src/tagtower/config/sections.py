@@ -150,6 +150,21 @@ class TagSettings(Section):
     pool: Literal["cls", "mean"] = Field("mean", description="what is taken of the last layer")
     max_tokens: Annotated[int, Field(ge=4, le=8192)] = Field(32, description="longer tags are cut (tokens)")
     hidden: Positive = Field(128, description="width of the residual layer behind the backbone")
+    templates: tuple[str, ...] = Field(
+        (),
+        description="sentences with `{}` where the tag goes, such as `a video of {}`; the vectors of all are averaged. "
+        "None: the tag as it is",
+    )
+    aliases: Literal["nearest", "off"] = Field(
+        "nearest",
+        description="when tags are ranked: `nearest`, a tag is as far as the nearest of its name and its aliases; "
+        "`off`, the name alone",
+    )
+    descriptions: Literal["nearest", "off"] = Field(
+        "off",
+        description="when tags are ranked: `nearest`, `tag: description` is one more wording of a tag that has a "
+        "description",
+    )
     memory: bool = Field(
         False,
         description="a learned vector for each tag of the training videos, added to what its words say; a new tag "

@@ -102,15 +102,17 @@ class VideoBatch:
 class TextBatch:
     """Texts side by side: vectors of a frozen backbone (no mask), one a window or token ids (with their mask).
 
-    `known` says, where they are tags, which row of the tag memory each has.
+    Of tags, each may have several `wordings` in a row, whose vectors are averaged; `known` says which row of the tag
+    memory each tag has.
     """
 
     values: Float[Tensor, "text dim"] | Float[Tensor, "text window dim"] | Int64[Tensor, "text token"]
     mask: Bool[Tensor, "text token"] | None
-    known: Int64[Tensor, "text"] | None = None
+    known: Int64[Tensor, "tag"] | None = None
+    wordings: int = 1
 
     def __len__(self) -> int:
-        return len(self.values)
+        return len(self.values) // self.wordings
 
     def to(self, device: torch.device | str) -> TextBatch:
         """Return the batch on `device`."""
@@ -140,12 +142,15 @@ def collate_videos(videos: Sequence[VideoFeatures], modalities: Sequence[Modalit
     return VideoBatch(image, image_mask, audio, audio_mask, text, text_mask, present, **more, fields=fields)
 
 
-def collate_texts(texts: Sequence[np.ndarray], known: Int64[Tensor, "text"] | None = None) -> TextBatch:
+def collate_texts(
+    texts: Sequence[np.ndarray], known: Int64[Tensor, "tag"] | None = None, wordings: int = 1
+) -> TextBatch:
     """Return texts, each a feature vector or token ids as the tower made them, as one batch.
 
     Args:
         texts: at least one.
-        known: the row of each in the tag memory, where they are tags and the model has one.
+        known: the row of each tag in the tag memory, where the model has one.
+        wordings: so many texts in a row are one tag.
 
     Raises:
         InputError: there is no text.
@@ -153,7 +158,7 @@ def collate_texts(texts: Sequence[np.ndarray], known: Int64[Tensor, "text"] | No
     values, mask = _texts(texts, wanted=True)
     if values is None:
         raise InputError("There is no text to encode.")
-    return TextBatch(values, mask, known)
+    return TextBatch(values, mask, known, wordings)
 
 
 def _field(texts: Sequence[np.ndarray | None]) -> TextBatch | None:
@@ -187,5 +192,5 @@ def _moved(batch: Batch, device: torch.device | str) -> Batch:
     moved: dict[str, Any] = {}
     for field in fields(batch):
         value = getattr(batch, field.name)
-        moved[field.name] = value if value is None else value.to(device)
+        moved[field.name] = value if value is None or isinstance(value, int) else value.to(device)
     return replace(batch, **moved)

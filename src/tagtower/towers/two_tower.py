@@ -155,6 +155,8 @@ class TwoTower(nn.Module):
     def encode_tags(self, batch: TextBatch) -> Float[Tensor, "tag dim"]:
         """Return the vectors of tags that `tag_features` and `collate_texts` made ready."""
         words = self._normalised(self.tag_head(self.tag(batch.values, batch.mask))).float()
+        if batch.wordings > 1:
+            words = self._normalised(words.view(len(batch), batch.wordings, -1).mean(1))
         if self.memory is None or batch.known is None:
             return words
         return self._normalised(self.memory(words, batch.known))
@@ -193,6 +195,14 @@ class TwoTower(nn.Module):
         """Return for each text of a field what `title_features` does; the others are cut to `text.long_tokens`."""
         assert self.text is not None, "this model reads no words"
         return self.text.features(texts, self._tokens_of(field))
+
+    def tag_wordings(self, text: str) -> list[str]:
+        """Return the texts whose vectors are averaged for a tag: it in every template, or the tag as it is.
+
+        Source: Radford et al., "Learning Transferable Visual Models From Natural Language Supervision" (2021),
+            section 3.1.4.
+        """
+        return [template.replace("{}", text) for template in self.settings.tag.templates] or [text]
 
     def tag_features(
         self, texts: Sequence[str]

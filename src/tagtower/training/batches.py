@@ -80,8 +80,9 @@ class TagBatches:
         features: Sequence[np.ndarray],
         device: torch.device,
         known: Int64[Tensor, "tag"] | None = None,
+        wordings: int = 1,
     ) -> None:
-        self._all = collate_texts(features, known).to(device)
+        self._all = collate_texts(features, known, wordings).to(device)
 
     def __len__(self) -> int:
         return len(self._all)
@@ -89,12 +90,16 @@ class TagBatches:
     def __call__(self, tags: Int[Tensor, "tag"] | slice) -> TextBatch:
         """Return the tags at these places of the library; padding that all of them share is cut off."""
         at = tags.to(self._all.values.device) if isinstance(tags, Tensor) else tags
-        values, mask = self._all.values[at], self._all.mask
+        wordings = self._all.wordings
         known = None if self._all.known is None else self._all.known[at]
+        if wordings > 1:
+            rows = torch.arange(len(self._all.values), device=self._all.values.device)
+            at = rows.view(-1, wordings)[at].flatten()
+        values, mask = self._all.values[at], self._all.mask
         if mask is None:
-            return TextBatch(values, None, known)
+            return TextBatch(values, None, known, wordings)
         longest = max(1, int(mask[at].sum(1).max()))
-        return TextBatch(values[:, :longest], mask[at, :longest], known)
+        return TextBatch(values[:, :longest], mask[at, :longest], known, wordings)
 
 
 @final

@@ -129,9 +129,12 @@ class Rounds:
 
     def _snapshot(self, library: TagLibrary) -> Snapshot:
         if self._latest is None or self._latest.library.version != library.version:
-            features = self._tag_features(library.texts)
+            tower = self._encoder.tower
+            wordings = [tower.tag_wordings(text) for text in library.texts]
+            features = self._tag_features([wording for one in wordings for wording in one])
             own = own_tags(self._examples, library)
-            tags = TagBatches(features, self._encoder.tower.device, self._remember(library, own))
+            known = self._remember(library, own)
+            tags = TagBatches(features, tower.device, known, len(wordings[0]))
             self._latest = Snapshot(library, tags, own)
         return self._latest
 
