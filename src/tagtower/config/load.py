@@ -16,6 +16,9 @@ from tagtower.config.presets import preset as preset_settings
 from tagtower.config.sections import Settings
 from tagtower.errors import ConfigError
 
+SCRATCH_TEXT = frozenset({"none", "bert", "bow", "tfidf", "cnn", "lstm"})
+"""Text encoders that are always trained."""
+
 Tables = dict[str, dict[str, Any]]
 
 
@@ -118,6 +121,18 @@ def check_settings(settings: Settings) -> None:
         raise ConfigError(
             "tag.encoder is `shared`, but text.encoder is `none`: there is nothing to share.",
             hint="Set tag.encoder to `bert`, a folder or a hub name.",
+        )
+    tuned = settings.train.finetune
+    if (
+        settings.train.backbones == "finetune"
+        and tag.encoder == "shared"
+        and text.encoder not in SCRATCH_TEXT
+        and ("text" in tuned) != ("tag" in tuned)
+    ):
+        raise ConfigError(
+            f"train.finetune = {', '.join(tuned)}, but tag.encoder is `shared`: one network cannot be both trained and "
+            "frozen.",
+            hint="Name the folder or hub name of text.encoder as tag.encoder too, so that each has its own.",
         )
     if "bert-lstm" in (text.encoder, tag.encoder):
         if text.window_encoder in ("none", "bow", "tfidf", "cnn", "lstm", "bert-lstm"):

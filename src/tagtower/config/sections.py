@@ -258,6 +258,14 @@ class TrainSettings(Section):
         "the gate weighs the experts by what they know (under the distance `cosine`, else nothing is): worth most "
         "where examples are few; `plain`: not",
     )
+    finetune: Annotated[tuple[Literal["image", "text", "tag"], ...], Field(min_length=1)] = Field(
+        ("image", "text", "tag"),
+        description="whose pretrained backbones are trained under `finetune`; the others stay frozen, their features "
+        "stored",
+    )
+    finetune_embeddings: bool = Field(
+        True, description="under `finetune` the word embeddings of text backbones are trained as well"
+    )
     epochs: Positive = Field(20, description="passes over the training videos")
     batch_size: Positive = Field(64, description="videos per step")
     learning_rate: Annotated[float, Field(gt=0)] = Field(
@@ -265,6 +273,9 @@ class TrainSettings(Section):
     )
     backbone_learning_rate: Annotated[float, Field(gt=0)] = Field(
         2e-5, description="peak rate of pretrained backbones under `finetune`"
+    )
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0, description="each layer of a backbone learns at this share of the rate of the layer above it"
     )
     weight_decay: Annotated[float, Field(ge=0)] = Field(0.01, description="AdamW's weight decay")
     memory_learning_rate: Annotated[float, Field(gt=0)] = Field(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from tagtower.config import Settings
 from tagtower.towers.audio import AudioEncoder
-from tagtower.towers.backbones import VisionBackbone
+from tagtower.towers.backbones import TextBackbone, VisionBackbone
 from tagtower.towers.image import ImageEncoder
 from tagtower.towers.text import TextEncoder
 from tagtower.towers.text.kinds import TEXT_KINDS, WINDOWED, TextNetwork, network_of, tag_encoder
@@ -26,24 +27,23 @@ class Backbones:
 
 def assemble(settings: Settings, backbones: Backbones) -> TwoTower:
     """Return the model that `settings` describe over `backbones`; what is not pretrained is always trained."""
-    image = text = audio = None
+    image = audio = text = None
     if backbones.image is not None:
-        image = ImageEncoder(backbones.image, settings.image, **_kind(settings, settings.image.encoder))
+        kind = _kind(settings, settings.image.encoder, "image")
+        image = ImageEncoder(backbones.image, settings.image, **kind)
     if settings.audio.frontend != "none":
         audio = AudioEncoder(settings.audio)
     if backbones.text is not None:
-        text = TextEncoder(
-            backbones.text,
-            settings.text,
-            **_kind(settings, network_of(settings.text.encoder, settings)),
-            window=_window(settings, settings.text.encoder),
-        )
-    tag = TextEncoder(
-        backbones.tag,
-        settings.tag,
-        **_kind(settings, network_of(tag_encoder(settings), settings)),
-        window=_window(settings, settings.tag.encoder),
-    )
+        window = _window(settings, settings.text.encoder)
+        kind = _kind(settings, network_of(settings.text.encoder, settings), "text")
+        text = TextEncoder(backbones.text, settings.text, **kind, window=window)
+    window = _window(settings, settings.tag.encoder)
+    kind = _kind(settings, network_of(tag_encoder(settings), settings), "tag")
+    tag = TextEncoder(backbones.tag, settings.tag, **kind, window=window)
+    if not settings.train.finetune_embeddings:
+        for encoder in (text, tag):
+            if encoder is not None and isinstance(encoder.backbone, TextBackbone) and encoder.pretrained:
+                encoder.backbone.model.get_input_embeddings().requires_grad_(False)
     return TwoTower(settings, image=image, audio=audio, text=text, tag=tag)
 
 
@@ -64,6 +64,7 @@ def _window(settings: Settings, encoder: str) -> int | None:
     return settings.text.window if encoder == WINDOWED else None
 
 
-def _kind(settings: Settings, encoder: str) -> dict[str, bool]:
+def _kind(settings: Settings, encoder: str, part: Literal["image", "text", "tag"]) -> dict[str, bool]:
     pretrained = encoder not in FROM_SCRATCH
-    return {"pretrained": pretrained, "frozen": pretrained and settings.train.backbones == "frozen"}
+    tuned = settings.train.backbones == "finetune" and part in settings.train.finetune
+    return {"pretrained": pretrained, "frozen": pretrained and not tuned}

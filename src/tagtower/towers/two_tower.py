@@ -15,6 +15,7 @@ from tagtower.config import Settings, TrainSettings
 from tagtower.records import TEXT_FIELDS, Modality, TextField
 from tagtower.storage.hashing import hash_json
 from tagtower.towers.audio import AudioEncoder
+from tagtower.towers.depth import layer_depths
 from tagtower.towers.fusion import MixtureOfExperts, hide_modalities
 from tagtower.towers.heads import ProjectionHead, unit
 from tagtower.towers.image import ImageEncoder
@@ -233,23 +234,23 @@ class TwoTower(nn.Module):
         return self.settings.text.max_tokens if field == "title" else self.settings.text.long_tokens
 
     def parameter_groups(self, train: TrainSettings) -> list[dict[str, Any]]:
-        """Return AdamW's groups: pretrained backbones and the tag memory at their own rates; no decay on norms
-        and biases."""
-        pretrained = {
-            id(parameter)
+        """Return AdamW's groups: pretrained backbones, by layer, and the tag memory at their own rates; no
+        decay on norms and biases."""
+        backbone = {
+            id(parameter): train.backbone_learning_rate * train.layer_decay**depth
             for encoder in (self.image, self.text, self.tag)
             if encoder is not None and encoder.pretrained
-            for parameter in encoder.backbone.parameters()
+            for parameter, depth in layer_depths(encoder.backbone)
         }
-        remembered = set() if self.memory is None else {id(self.memory.vectors)}
+        remembered = None if self.memory is None else id(self.memory.vectors)
         groups: dict[tuple[float, float], list[nn.Parameter]] = {}
         for parameter in self.parameters():
             if not parameter.requires_grad:
                 continue
-            if id(parameter) in remembered:
+            if id(parameter) == remembered:
                 rates = train.memory_learning_rate, train.memory_weight_decay
             else:
-                rate = train.backbone_learning_rate if id(parameter) in pretrained else train.learning_rate
+                rate = backbone.get(id(parameter), train.learning_rate)
                 rates = rate, train.weight_decay if parameter.ndim > 1 else 0.0
             groups.setdefault(rates, []).append(parameter)
         return [

@@ -238,7 +238,7 @@ def _start_tower(
             hint="Use the settings of that model; losses, negatives and training may differ.",
         )
     tower.settings = settings
-    return tower.requires_grad_(True)
+    return tower
 
 
 def _extract(
