@@ -114,6 +114,17 @@ def test_a_word_that_was_never_seen_has_a_vector_of_its_own(kind: str) -> None:
     assert torch.pdist(unseen).min() > 1e-3
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_half_precision_gives_nearly_the_same(kind: str) -> None:
+    model = tower(kind)
+    batch = collate_texts(model.tag_features([*TAGS, "a red fox runs at night"]))
+    expected = model.encode_tags(batch)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = model.encode_tags(batch)
+    assert found.dtype == torch.float32
+    assert torch.cosine_similarity(found, expected).min() > 0.99
+
+
 def test_windows_of_a_long_text_reach_beyond_the_first() -> None:
     model = tower("bert-lstm", max_tokens=12)
     first, second, beyond = (
