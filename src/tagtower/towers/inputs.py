@@ -93,6 +93,14 @@ class VideoBatch:
     def __len__(self) -> int:
         return len(self.present)
 
+    def field(self, name: TextField) -> TextBatch | None:
+        """Return a field of the text for all videos, None where no video of the batch has it."""
+        if name == "description":
+            return self.description
+        if name == "subtitles":
+            return self.subtitles
+        return None if self.text is None else TextBatch(self.text, self.text_mask)
+
     def to(self, device: torch.device | str) -> VideoBatch:
         """Return the batch on `device`."""
         return _moved(self, device)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, Int64, UInt8
+from jaxtyping import Bool, Float, Float32, UInt8
 from torch import Tensor, nn
 
 from tagtower.config import Settings, TrainSettings
@@ -19,7 +19,7 @@ from tagtower.towers.depth import layer_depths
 from tagtower.towers.fusion import MixtureOfExperts, hide_modalities
 from tagtower.towers.heads import ProjectionHead, unit
 from tagtower.towers.image import ImageEncoder
-from tagtower.towers.inputs import TextBatch, VideoBatch
+from tagtower.towers.inputs import TextBatch, TextFeature, VideoBatch
 from tagtower.towers.memory import TagMemory
 from tagtower.towers.text import TextEncoder
 from tagtower.towers.text.fields import FieldMixture
@@ -141,10 +141,7 @@ class TwoTower(nn.Module):
             present = hide_modalities(present, self.settings.text.field_dropout)
         features = torch.zeros((*present.shape, self.text.width), device=present.device)
         for column, name in enumerate(names):
-            part = (
-                TextBatch(batch.text, batch.text_mask) if name == "title" and batch.text is not None else None
-            )
-            part = part if name == "title" else getattr(batch, name)
+            part = batch.field(name)
             chosen = rows.nonzero()[:, 0][present[:, column]]
             if part is not None and len(chosen):
                 mask = None if part.mask is None else part.mask[chosen]
@@ -176,23 +173,11 @@ class TwoTower(nn.Module):
         assert self.audio is not None, "this model reads no sound"
         return self.audio.features(waveform)
 
-    def title_features(
-        self, texts: Sequence[str]
-    ) -> (
-        list[Float32[np.ndarray, "dim"]]
-        | list[Float32[np.ndarray, "window dim"]]
-        | list[Int64[np.ndarray, "token"]]
-    ):
+    def title_features(self, texts: Sequence[str]) -> list[TextFeature]:
         """Return for each title a vector, or one a window, where the text backbone is frozen, else token ids."""
         return self.field_features("title", texts)
 
-    def field_features(
-        self, field: TextField, texts: Sequence[str]
-    ) -> (
-        list[Float32[np.ndarray, "dim"]]
-        | list[Float32[np.ndarray, "window dim"]]
-        | list[Int64[np.ndarray, "token"]]
-    ):
+    def field_features(self, field: TextField, texts: Sequence[str]) -> list[TextFeature]:
         """Return for each text of a field what `title_features` does; the others are cut to `text.long_tokens`."""
         assert self.text is not None, "this model reads no words"
         return self.text.features(texts, self._tokens_of(field))
@@ -205,13 +190,7 @@ class TwoTower(nn.Module):
         """
         return [template.replace("{}", text) for template in self.settings.tag.templates] or [text]
 
-    def tag_features(
-        self, texts: Sequence[str]
-    ) -> (
-        list[Float32[np.ndarray, "dim"]]
-        | list[Float32[np.ndarray, "window dim"]]
-        | list[Int64[np.ndarray, "token"]]
-    ):
+    def tag_features(self, texts: Sequence[str]) -> list[TextFeature]:
         """Return for each tag a vector, or one a window, where the tag backbone is frozen, else token ids."""
         return self.tag.features(texts)
 

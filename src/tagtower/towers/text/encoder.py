@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tagtower.config import TagSettings, TextSettings
 from tagtower.features.text import tokenize, tokenize_windows
 from tagtower.storage.hashing import hash_json
-from tagtower.towers.inputs import collate_texts
+from tagtower.towers.inputs import TextFeature, collate_texts
 from tagtower.towers.text.kinds import TextNetwork
 from tagtower.towers.text.lstm import WindowLstm
 from tagtower.towers.weights import backbone_hash
@@ -70,13 +70,7 @@ class TextEncoder(nn.Module):
         return self.windows(values, mask)  # type: ignore[no-any-return]
 
     @torch.inference_mode()
-    def features(
-        self, texts: Sequence[str], max_tokens: int | None = None
-    ) -> (
-        list[Float32[np.ndarray, "dim"]]
-        | list[Float32[np.ndarray, "window dim"]]
-        | list[Int64[np.ndarray, "token"]]
-    ):
+    def features(self, texts: Sequence[str], max_tokens: int | None = None) -> list[TextFeature]:
         """Return for each text a vector, or one a window, where the backbone is frozen, else token ids.
 
         Texts are cut to `max_tokens`, by default those of the settings.
