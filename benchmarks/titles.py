@@ -28,6 +28,7 @@ COMMON = [
     "text.dropout=0",
     "train.patience=4",
     "train.learning_rate=1e-3",
+    "train.start=plain",
 ]
 SYSTEMS: dict[str, list[str]] = {
     "target-distance": [

@@ -23,8 +23,8 @@ def senseless(ready):
     return dict.fromkeys(ready.tag_vectors, same)
 
 
-def learnt(problem, memory: bool) -> float:
-    ready = problem(tag={"memory": memory}, train={"memory_learning_rate": 0.03})
+def learnt(problem, memory: bool, start: str = "plain") -> float:
+    ready = problem(tag={"memory": memory}, train={"memory_learning_rate": 0.03, "start": start})
     vectors = senseless(ready)
     result = ready.fit(tag_features=lambda texts: [vectors[text] for text in texts])
     return result.best.metrics.ndcg_at_10
@@ -32,6 +32,10 @@ def learnt(problem, memory: bool) -> float:
 
 def test_it_learns_what_words_do_not_say(problem):
     assert learnt(problem, memory=True) > learnt(problem, memory=False) + 0.2
+
+
+def test_it_learns_after_heads_were_fitted(problem):
+    assert learnt(problem, memory=True, start="fitted") > learnt(problem, memory=False, start="fitted") + 0.2
 
 
 def test_only_tags_of_training_videos_are_remembered(problem):

@@ -139,7 +139,9 @@ class _Training:
         self._first_step = self._state.step
 
     def _fit_start(self) -> None:
-        report = fit_start(self._encoder, self._rounds.batches, self._rounds.snapshot(), self._settings.seed)
+        with self._growing_memory():
+            snapshot = self._rounds.snapshot()
+        report = fit_start(self._encoder, self._rounds.batches, snapshot, self._settings.seed)
         if report is not None:
             self._tell(HeadsFitted(report))
 
