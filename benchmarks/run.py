@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 ALONE = ("sampling", "mining")
-WITH_DATA = ("hostile", "titles", "sounds", "clips")
+WITH_DATA = ("hostile", "titles", "sounds", "ablation_images", "clips")
 
 
 def main() -> int:

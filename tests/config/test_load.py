@@ -59,6 +59,11 @@ def test_an_unknown_key_in_a_file_names_the_nearest(tmp_path: Path) -> None:
         (["tag.encoder=none"], "tags are always text"),
         (["negatives.ceiling=0.01"], "negatives.offset"),
         (["image.depths=2,2"], "image.widths"),
+        (["image.encoder=color,resnet"], "mixes descriptors"),
+        (["image.temporal=tsm", "image.encoder=shape"], "no residual blocks"),
+        (["image.temporal=tsm", "image.encoder=none"], "no residual blocks"),
+        (["image.temporal=tsm", "image.widths=4,8,16,32"], "image.widths"),
+        (["image.sampling=dense", "image.exactness=keyframe"], "the same keyframe for many"),
     ],
 )
 def test_contradictions_are_refused_with_both_names(overrides: list[str], words: str) -> None:
@@ -103,3 +108,23 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_settings_cannot_be_changed_in_place() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Settings().image.frames = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("written", ["texture,color", '["color", "texture"]', "color, texture, color"])
+def test_a_list_of_descriptors_has_one_spelling(written: str) -> None:
+    image = load_settings(overrides=[f"image.encoder={written}"]).image
+    assert image.encoder == "color,texture"
+    assert image.descriptors == ("color", "texture")
+
+
+def test_descriptors_in_a_file_are_a_list(tmp_path: Path) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text('[image]\nencoder = ["shape"]\n')
+    assert load_settings(file=file).image.descriptors == ("shape",)
+
+
+@pytest.mark.parametrize("encoder", ["resnet", "none", "/a/folder, with a comma", "owner/color"])
+def test_networks_are_no_descriptors(encoder: str) -> None:
+    image = load_settings(overrides=[f"image.encoder={encoder}"]).image
+    assert image.encoder == encoder
+    assert image.descriptors == ()

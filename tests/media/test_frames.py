@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import av
 import numpy as np
@@ -109,6 +109,65 @@ def test_without_usable_time_stamps_frames_are_counted(clips, suffix: str, how: 
         assert [clips.number(frame) for frame in sample.frames] == (sample.seconds * 25).round().tolist()
     centres = sampled(path).frames[0]
     assert centres.seconds == pytest.approx(np.floor(segment_times(8.0, REQUEST, None) * 25) / 25)
+
+
+DENSE = FrameRequest(sampling="dense", every=7, resize=64, crop=64, draws=DRAWS)
+EACH = FrameRequest(sampling="all", max_frames=200, resize=64, crop=64)
+
+
+# Under intra refresh a frame that is marked as a keyframe shows old columns for a while; every kth frame meets one.
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "intra refresh"])
+def test_dense_takes_every_kth_frame_and_all_takes_each(clips, name: str) -> None:
+    suffix, how = FORMATS[name]
+    sound = None if suffix in (".gif", ".apng", ".mov", ".avi") else clips.tone(8)
+    how = {"audio_codec": "libopus"} | how if suffix == ".webm" else how
+    how = {"audio_codec": "mp2"} | how if suffix == ".mpg" else how
+    path = clips.make(name.replace(" ", "-") + suffix, clips.paint(200), sound, **how)
+    seconds, squares = shown(path)
+    numbers = [clips.number(square) for square in squares]
+    for sample in sampled(path, DENSE).frames:
+        found = [clips.number(frame) for frame in sample.frames]
+        first = found[0]
+        assert 0 <= first < 7
+        assert found == numbers[first::7]
+        assert sample.seconds == pytest.approx(seconds[first::7], abs=1e-6)
+    each = sampled(path, EACH).frames[0]
+    assert [clips.number(frame) for frame in each.frames] == numbers
+    assert each.seconds == pytest.approx(seconds, abs=1e-6)
+
+
+@pytest.mark.parametrize("suffix", [".h264", ".avi"])
+def test_dense_counts_where_time_stamps_are_of_no_use(clips, suffix: str) -> None:
+    path = clips.make(f"counted-h264{suffix}", clips.paint(200), video_options=X264)
+    for sample in sampled(path, DENSE).frames:
+        found = [clips.number(frame) for frame in sample.frames]
+        assert found == list(range(200))[found[0] :: 7]
+
+
+def test_dense_counts_frames_and_not_seconds(clips) -> None:
+    seconds = np.cumsum(np.random.default_rng(0).uniform(0.01, 0.4, 60))
+    path = clips.make("variable.mp4", clips.paint(60), seconds=seconds.tolist(), video_options=X264)
+    for sample in sampled(path, DENSE).frames:
+        found = [clips.number(frame) for frame in sample.frames]
+        assert found == list(range(60))[found[0] :: 7]
+    assert [clips.number(frame) for frame in sampled(path, EACH).frames[0].frames] == list(range(60))
+
+
+@pytest.mark.parametrize("sampling", ["dense", "all"])
+def test_of_more_frames_than_the_cap_evenly_fewer_are_taken(clips, sampling: Literal["dense", "all"]) -> None:
+    request = FrameRequest(sampling=sampling, every=2, max_frames=10, resize=64, crop=64, draws=DRAWS)
+    for sample in sampled(clips.standard(), request).frames:
+        found = [clips.number(frame) for frame in sample.frames]
+        assert found == list(range(found[0], 200, 20))
+
+
+def test_a_truncated_file_gives_every_kth_of_what_is_there(clips) -> None:
+    whole = clips.standard(".mkv")
+    path = clips.folder / "cut.mkv"
+    path.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    found = [clips.number(frame) for frame in sampled(path, DENSE).frames[0].frames]
+    assert found == list(range(found[0], found[-1] + 1, 7))
+    assert 5 < len(found) < 25
 
 
 def test_a_raw_stream_has_no_duration_until_it_is_read(clips) -> None:

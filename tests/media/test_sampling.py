@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tagtower.media.records import FrameRequest, SoundRequest
-from tagtower.media.sampling import segment_times, sound_spans
+from tagtower.media.sampling import segment_times, sound_spans, stretch_times
 
 
 def test_the_centre_of_each_segment() -> None:
@@ -48,6 +50,45 @@ def test_draws_differ_and_repeat() -> None:
     assert (first != second).all()
     np.testing.assert_array_equal(first, segment_times(60.0, request, 0))
     assert (first != segment_times(60.0, FrameRequest(seed=4), 0)).all()
+
+
+def test_dense_takes_the_middle_of_each_stretch_halfway_to_the_next_frame() -> None:
+    shown = np.arange(10) / 10
+    request = FrameRequest(sampling="dense", every=3)
+    np.testing.assert_allclose(stretch_times(shown, request, None), [0.15, 0.45, 0.75])
+
+
+def test_all_takes_each_frame_under_every_draw() -> None:
+    shown = np.array([0.0, 0.1, 0.5, 0.6])
+    for draw in (None, 0, 7):
+        times = stretch_times(shown, FrameRequest(sampling="all"), draw)
+        np.testing.assert_allclose(times, [0.05, 0.3, 0.55, 0.65])
+
+
+@given(
+    count=st.integers(1, 3000),
+    every=st.integers(1, 80),
+    max_frames=st.integers(1, 100),
+    sampling=st.sampled_from(["dense", "all"]),
+    draw=st.none() | st.integers(0, 50),
+)
+def test_stretches_are_equal_and_no_more_than_the_cap(
+    count: int, every: int, max_frames: int, sampling: Literal["dense", "all"], draw: int | None
+) -> None:
+    request = FrameRequest(sampling=sampling, every=every, max_frames=max_frames)
+    places = np.floor(stretch_times(np.arange(count, dtype=float), request, draw)).astype(int)
+    k = every if sampling == "dense" else 1
+    assert 1 <= len(places) <= max_frames
+    assert (np.diff(places) == max(k, -(-count // max_frames))).all()
+    assert 0 <= places[0] < max(k, -(-count // max_frames))
+    assert count - places[-1] <= max(k, -(-count // max_frames))
+
+
+def test_draws_of_dense_start_at_other_frames_and_repeat() -> None:
+    shown, request = np.arange(1000) / 25, FrameRequest(sampling="dense", every=50)
+    starts = {float(stretch_times(shown, request, draw)[0]) for draw in range(8)}
+    assert len(starts) > 4
+    np.testing.assert_array_equal(stretch_times(shown, request, 3), stretch_times(shown, request, 3))
 
 
 def test_short_sound_is_read_whole() -> None:

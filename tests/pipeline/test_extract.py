@@ -12,7 +12,7 @@ import pytest
 from transformers import ResNetConfig, ResNetModel
 
 from tagtower.errors import InputError, MediaError, StorageError
-from tagtower.features.store import CENTRE, FeatureKey
+from tagtower.features.store import CENTRE, FeatureKey, FeatureStore
 from tagtower.media.records import DecodedMedia, DecodeRequest, MediaInfo
 from tagtower.pipeline.extract import Extracted, Failed, FeatureExtractor
 from tagtower.records import Video
@@ -151,6 +151,49 @@ def test_models_with_other_sampling_do_not_share_what_is_stored(job, towers, dec
     (one,) = extractor(other, decoder, store).extract([video(job, "red-low")])
     assert len(one.features[0].image) == 3
     assert len(decoder.requests) == 2
+
+
+@pytest.mark.parametrize(("sampling", "counts"), [("dense", {3, 4}), ("all", {10})])
+def test_frames_are_counted_where_the_settings_say_so(job, decoder, store, sampling, counts):
+    settings = job.settings(
+        "audio.frontend=none", "text.encoder=none", f"image.sampling={sampling}", "image.every=3"
+    )
+    tower = build_two_tower(settings, TITLES, TAGS)
+    (one,) = extractor(tower, decoder, store).extract([video(job, "red-low")], (CENTRE, 0, 1))
+    assert {len(features.image) for features in one.features} <= counts
+    decoder.requests.clear()
+    (again,) = extractor(tower, decoder, store).extract([video(job, "red-low")], (CENTRE, 0, 1))
+    assert decoder.requests == []
+    for first, second in zip(one.features, again.features, strict=True):
+        np.testing.assert_array_equal(first.image, second.image)
+
+
+def test_it_is_known_when_the_centre_frames_are_shown(job, towers, decoder, store):
+    tower = towers["image audio text"]
+    (fresh,) = extractor(tower, decoder, store).extract([video(job, "red-low")], (CENTRE, 0))
+    (_, request) = decoder.requests[0]
+    media = decoder.decode(str(job.clips["red-low"]), request)
+    np.testing.assert_array_equal(fresh.frame_seconds, media.frames[0].seconds)
+    decoder.requests.clear()
+    (stored,) = extractor(tower, decoder, store).extract([video(job, "red-low")])
+    assert decoder.requests == []
+    np.testing.assert_array_equal(stored.frame_seconds, fresh.frame_seconds)
+    (silent,) = extractor(tower, decoder, store).extract([video(job, "low")])
+    assert silent.frame_seconds is None
+
+
+def test_where_only_the_seconds_are_missing_the_backbone_does_not_run(
+    job, decoder, store, resnet_folder, monkeypatch
+):
+    tower = build_two_tower(job.settings(f"image.encoder={resnet_folder}"), TITLES, TAGS).eval()
+    (whole,) = extractor(tower, decoder, store).extract([video(job, "red-low")])
+    kept = {**whole.keys[0]}
+    with FeatureStore.temporary() as other:
+        other.put_many({key: store.get(key) for key in kept.values()})
+        monkeypatch.setattr(tower, "frame_features", lambda frames: pytest.fail("the backbone ran again"))
+        (again,) = extractor(tower, decoder, other).extract([video(job, "red-low")])
+    np.testing.assert_array_equal(again.frame_seconds, whole.frame_seconds)
+    np.testing.assert_array_equal(again.features[0].image, whole.features[0].image)
 
 
 def test_titles_need_no_decoder(towers, decoder, store):

@@ -9,7 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from transformers import BertConfig, BertModel, ErnieConfig, ErnieModel, ResNetConfig, ResNetModel
+from transformers import (
+    BertConfig,
+    BertModel,
+    CLIPConfig,
+    CLIPModel,
+    ErnieConfig,
+    ErnieModel,
+    ResNetConfig,
+    ResNetModel,
+    SiglipConfig,
+    SiglipModel,
+)
 
 from tagtower.config import Settings, settings_from
 from tagtower.features.text import train_wordpiece
@@ -100,6 +111,49 @@ def resnet_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         '{"image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.2, 0.1]}'
     )
     return folder
+
+
+VISION_PARTS = {
+    "hidden_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "image_size": 32,
+    "patch_size": 8,
+}
+
+
+@pytest.fixture(scope="session")
+def dual_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Networks of two sides, by their family, as they come: one configuration, one tokenizer."""
+    tokenizer = train_wordpiece(TITLES + TAGS, 300)
+    text = {
+        "hidden_size": 12,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 24,
+        "vocab_size": len(tokenizer),
+        "max_position_embeddings": 20,
+        "pad_token_id": tokenizer.pad_token_id,
+        "bos_token_id": tokenizer.cls_token_id,
+        "eos_token_id": tokenizer.sep_token_id,
+    }
+    torch.manual_seed(0)
+    models = {
+        "clip": CLIPModel(CLIPConfig(text_config=text, vision_config=VISION_PARTS, projection_dim=10)),
+        "siglip": SiglipModel(
+            SiglipConfig(text_config={**text, "projection_size": 16}, vision_config=VISION_PARTS)
+        ),
+    }
+    folders = {}
+    for name, model in models.items():
+        with torch.no_grad():  # as made, all texts and all pictures are nearly one
+            for parameter in model.parameters():
+                parameter.add_(0.1 * torch.randn_like(parameter))
+        folders[name] = tmp_path_factory.mktemp(name)
+        model.save_pretrained(folders[name])
+        tokenizer.save_pretrained(folders[name])
+    return folders
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,18 @@ from tagtower.towers import TwoTower, collate_texts, collate_videos, load_model,
 from .conftest import TAGS, random_video, tiny_tower
 
 METRICS = {"ndcg@10": 0.5}
+KINDS = (
+    "scratch",
+    "shared",
+    "frozen",
+    "finetune",
+    "recurrent",
+    "concatenated",
+    "shifted",
+    "shifted and frozen",
+    "descriptors",
+    "sound",
+)
 
 
 def saved(tower: TwoTower, folder: Path) -> Path:
@@ -55,6 +67,11 @@ def towers(bert_folder: Path, ernie_folder: Path, resnet_folder: Path) -> dict[s
             distance={"kind": "euclidean"},
         ),
         "memory": lambda: remembering(tiny_tower(tag={"memory": True})),
+        "recurrent": lambda: tiny_tower(image={"join": "lstm"}),
+        "concatenated": lambda: tiny_tower(image={"join": "concat"}),
+        "shifted": lambda: tiny_tower(image={"temporal": "tsm"}),
+        "shifted and frozen": lambda: tiny_tower(image={"encoder": str(resnet_folder), "temporal": "tsm"}),
+        "descriptors": lambda: tiny_tower(image={"encoder": ["color", "shape", "texture"]}),
         "sound": lambda: tiny_tower(
             image={"encoder": "none"},
             text={"encoder": "none"},
@@ -64,7 +81,20 @@ def towers(bert_folder: Path, ernie_folder: Path, resnet_folder: Path) -> dict[s
     }
 
 
-@pytest.mark.parametrize("kind", ["scratch", "shared", "frozen", "finetune", "memory", "sound"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "scratch",
+        "shared",
+        "frozen",
+        "finetune",
+        "memory",
+        "recurrent",
+        "concatenated",
+        "descriptors",
+        "sound",
+    ],
+)
 def test_a_loaded_model_answers_to_the_bit(
     kind: str, towers: dict[str, Callable[[], TwoTower]], tmp_path: Path
 ) -> None:
@@ -131,6 +161,7 @@ def test_fingerprint_follows_weights_and_what_else_moves_a_vector(tmp_path: Path
     assert fingerprint("e", image={"frames": 5}) != first
     assert fingerprint("f", distance={"kind": "euclidean"}) != first
     assert fingerprint("g", tag={"max_tokens": 9}) != first
+    assert fingerprint("h", image={"encoder": "color"}) != fingerprint("i", image={"encoder": "texture"})
 
 
 def test_card_and_measurements_may_be_edited(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from tagtower.config.explain import setting, setting_keys
 from tagtower.config.presets import preset as preset_settings
-from tagtower.config.sections import Settings
+from tagtower.config.sections import DESCRIPTOR_NAMES, Settings
 from tagtower.errors import ConfigError
 
 SCRATCH_TEXT = frozenset({"none", "bert", "bow", "tfidf", "cnn", "lstm"})
@@ -67,6 +67,28 @@ def check_settings(settings: Settings) -> None:
         raise ConfigError(
             "image.encoder, audio.frontend and text.encoder are all `none`: nothing of a video would be read.",
             hint="Switch at least one on.",
+        )
+    if not image.descriptors and set(image.encoder.split(",")) & set(DESCRIPTOR_NAMES):
+        raise ConfigError(
+            f"image.encoder = {image.encoder} mixes descriptors with something else.",
+            hint=f"Give a list out of {', '.join(DESCRIPTOR_NAMES)}, or one network.",
+        )
+    if image.temporal == "tsm" and (image.descriptors or image.encoder == "none"):
+        raise ConfigError(
+            f"image.temporal is `tsm`, but image.encoder is {image.encoder}: there are no residual blocks to shift in.",
+            hint="Use image.encoder=resnet or the folder of a ResNet, or image.temporal=none.",
+        )
+    if image.temporal == "tsm" and image.encoder == "resnet" and min(image.widths) < 8:
+        raise ConfigError(
+            f"image.temporal is `tsm`, but image.widths has a stage of {min(image.widths)} channels: an eighth of them "
+            "is none.",
+            hint="Make every stage at least 8 wide.",
+        )
+    if image.sampling != "sparse" and image.exactness == "keyframe":
+        raise ConfigError(
+            f"image.sampling is `{image.sampling}`, but image.exactness = keyframe would give the same keyframe for "
+            "many frames.",
+            hint="Use image.sampling=sparse, or image.exactness=exact.",
         )
     if image.crop > image.resize:
         raise ConfigError(

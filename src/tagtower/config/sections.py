@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from tagtower.records import TextField
 
@@ -22,12 +22,27 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
+DESCRIPTOR_NAMES = ("color", "shape", "texture")
+
+
+def _listed(value: object) -> object:
+    """A list as one text, its names in canonical order if all are descriptors: one choice has one spelling."""
+    names = value.split(",") if isinstance(value, str) else value
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        return value
+    stripped = [name.strip() for name in names]
+    if set(stripped) <= set(DESCRIPTOR_NAMES):
+        return ",".join(name for name in DESCRIPTOR_NAMES if name in stripped)
+    return value if isinstance(value, str) else ",".join(stripped)
+
+
 class ImageSettings(Section):
     """Pictures: which frames are taken, what looks at them, and how the frames are joined."""
 
-    encoder: str = Field(
+    encoder: Annotated[str, BeforeValidator(_listed)] = Field(
         "resnet",
-        description="`resnet` (from scratch), `none`, a folder of a Hugging Face vision model, or a hub name",
+        description="`resnet` (from scratch), `none`, a folder of a Hugging Face vision model, a hub name, or a list "
+        "out of `color`, `shape`, `texture` (descriptors without weights)",
     )
     depths: tuple[Positive, ...] = Field(
         (2, 2, 2, 2), description="residual blocks per stage of a ResNet from scratch"
@@ -35,15 +50,22 @@ class ImageSettings(Section):
     widths: tuple[Positive, ...] = Field(
         (64, 128, 256, 512), description="channels per stage of a ResNet from scratch"
     )
-    frames: Positive = Field(8, description="segments (frames) per part of a video, O")
-    sampling: Literal["sparse"] = Field(
-        "sparse", description="`sparse`: equal segments, a random frame of each in training, its centre later"
+    frames: Positive = Field(8, description="segments (frames) per part of a video under `sparse`, O")
+    sampling: Literal["sparse", "dense", "all"] = Field(
+        "sparse",
+        description="`sparse`: equal segments, a random frame of each in training, its centre later; `dense`: every "
+        "k-th frame, from a random one on in training; `all`: each frame",
     )
     part_seconds: float = Field(
         300.0, gt=0, description="a video longer than this is cut into parts first (seconds)"
     )
     max_parts: Positive = Field(
         4, description="at most this many parts, P; frames per video <= frames * max_parts"
+    )
+    every: Positive = Field(25, description="`dense` takes one frame of so many, k (frames)")
+    max_frames: Annotated[int, Field(ge=1, le=1024)] = Field(
+        64,
+        description="`dense` and `all` take at most so many frames of a video; of a longer one evenly fewer (frames)",
     )
     exactness: Literal["exact", "keyframe"] = Field(
         "exact",
@@ -56,16 +78,36 @@ class ImageSettings(Section):
     crop: Annotated[int, Field(ge=8, le=2048)] = Field(
         224, description="side of the centre square that is kept (pixels); at most `resize`"
     )
-    join: Literal["mean", "max", "attention"] = Field(
-        "mean", description="how the vectors of the frames become one, in time order"
+    join: Literal["mean", "max", "attention", "concat", "gru", "lstm"] = Field(
+        "mean",
+        description="how the vectors of the frames become one, in time order; only `mean` and `max` are blind to it",
     )
-    temporal: Literal["none"] = Field("none", description="time inside the backbone: none")
+    temporal: Literal["none", "tsm"] = Field(
+        "none",
+        description="time inside the backbone: `none`, or `tsm`, the temporal shift inside the blocks of a ResNet",
+    )
     cache_draws: Annotated[int, Field(ge=0, le=64)] = Field(
         4,
         description="random draws per segment kept in the feature store for training; 0 trains on the centre "
         "frames alone",
     )
     dropout: Share = Field(0.1, description="dropout on the joined feature while training")
+
+    @property
+    def descriptors(self) -> tuple[str, ...]:
+        """The descriptors that look at frames in place of a network; empty where a network does."""
+        names = tuple(self.encoder.split(","))
+        return names if set(names) <= set(DESCRIPTOR_NAMES) else ()
+
+    @property
+    def most_frames(self) -> int:
+        """No video gives more frames than this."""
+        return self.frames * self.max_parts if self.sampling == "sparse" else self.max_frames
+
+    @property
+    def random_draws(self) -> int:
+        """How many random draws of frames training sees; none where there is nothing to draw."""
+        return 0 if self.sampling == "all" else self.cache_draws
 
 
 class AudioSettings(Section):

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
-from jaxtyping import UInt8
+from jaxtyping import Float64, UInt8
 
 from tagtower.media.failures import DecodingError, pyav_calls
 from tagtower.media.records import FrameRequest, FrameSample
-from tagtower.media.sampling import segment_times
 from tagtower.media.scaling import upright_square
 
 
@@ -30,17 +29,21 @@ class Pictures:
 class Collector:
     """Knows which moments are wanted, and turns the frame of each into a picture, once per frame.
 
-    `stamp` turns a moment (seconds into the stream) into the whole number by which the caller finds frames;
-    `targets` are those numbers, ascending and each once.
+    `moments` are those of each draw (seconds into the stream, ascending). `stamp` turns one into the whole number by
+    which the caller finds frames; `targets` are those numbers, ascending and each once.
     """
 
     def __init__(
-        self, stream: VideoStream, request: FrameRequest, duration: float, stamp: Callable[[float], int]
+        self,
+        stream: VideoStream,
+        request: FrameRequest,
+        duration: float,
+        moments: Sequence[Float64[np.ndarray, " _"]],
+        stamp: Callable[[float], int],
     ) -> None:
         self._pixel_shape = stream.sample_aspect_ratio
         self._size = request.resize, request.crop
         self._duration = duration
-        moments = [segment_times(duration, request, draw) for draw in request.draws]
         self._draws = [[stamp(float(moment)) for moment in draw] for draw in moments]
         self._reformatter = VideoReformatter()
         self._frame: VideoFrame | None = None

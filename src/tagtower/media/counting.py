@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
+import numpy as np
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -16,8 +17,10 @@ from tagtower.media.collector import Collector, Pictures
 from tagtower.media.failures import DecodingError, pyav_calls
 from tagtower.media.opening import OpenMedia, open_media
 from tagtower.media.records import FrameRequest
+from tagtower.media.sampling import segment_times, stretch_times
 
-_DEFAULT_RATE = Fraction(25)
+DEFAULT_RATE = Fraction(25)
+"""Frames per second of a stream that does not tell."""
 
 _FEWER_SHARE = 0.9
 """Where fewer frames than this share of the packets come out, they are sampled anew over what there is."""
@@ -45,6 +48,24 @@ def count_packets(path: str, limits: MediaSettings) -> PacketCount:
         return PacketCount(count, float((end - packets.start) * (stream.time_base or 0)))
 
 
+def presented_stamps(path: str, limits: MediaSettings, at_most: int) -> list[int] | None:
+    """Time stamps (in units of the stream's time base) at which frames are shown, in order, without decoding.
+
+    None where there are more than `at_most`, or where packets do not tell.
+    """
+    with open_media(path, limits) as media:
+        stream = media.pictures
+        assert stream is not None
+        packets = media.packets(stream)
+        stamps: set[int] = set()
+        while (packet := packets.next()) is not None:
+            if packet.pts is None or len(stamps) > at_most:
+                return None
+            if not packet.is_discard:
+                stamps.add(packet.pts)
+        return sorted(stamps) if 0 < len(stamps) <= at_most else None
+
+
 def sample_by_counting(
     media: OpenMedia, stream: VideoStream, request: FrameRequest, limits: MediaSettings
 ) -> Pictures:
@@ -54,7 +75,7 @@ def sample_by_counting(
         MediaError: the pictures last longer than the cap.
         DecodingError: not one frame can be decoded.
     """
-    rate = stream.guessed_rate or stream.average_rate or _DEFAULT_RATE
+    rate = stream.guessed_rate or stream.average_rate or DEFAULT_RATE
     count = count_packets(media.info.path, limits).packets
     check_duration(media.info.path, float(count / rate), limits)
     pictures, decoded = _sample(media, stream, request, count, rate)
@@ -71,9 +92,13 @@ def _sample(
 ) -> tuple[Pictures, int]:
     """The pictures among `count` frames, and how many frames there turned out to be, as far as they were counted."""
     last = max(count - 1, 0)
-    collector = Collector(
-        stream, request, float(count / rate), lambda seconds: min(int(seconds * rate), last)
-    )
+    duration = float(count / rate)
+    if request.sampling == "sparse":
+        moments = [segment_times(duration, request, draw) for draw in request.draws]
+    else:
+        shown = np.arange(max(count, 1)) / float(rate)
+        moments = [stretch_times(shown, request, draw) for draw in request.draws]
+    collector = Collector(stream, request, duration, moments, lambda seconds: min(int(seconds * rate), last))
     waiting = deque(collector.targets)
     frames = _Frames(media, stream)
     number, frame = -1, None

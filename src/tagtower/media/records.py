@@ -36,15 +36,24 @@ class MediaInfo:
 class FrameRequest:
     """Which frames are wanted, and in what size.
 
-    A video longer than `part_seconds` is cut into equal parts, at most `max_parts`, and each part into `frames`
-    equal segments; every segment gives one frame. `draw` None takes its centre, k its k-th random moment, which
-    depends on `seed` and k alone. The short side is scaled to `resize` pixels, of which the centre square of side
+    `sparse`: a video longer than `part_seconds` is cut into equal parts, at most `max_parts`, and each part into
+    `frames` equal segments; every segment gives one frame. `draw` None takes its centre, k its k-th random moment,
+    which depends on `seed` and k alone.
+
+    `dense`: each stretch of `every` frames gives one, all of them the same place: the centre under `draw` None, a
+    random one under k. `all` is the same with stretches of one frame. Where that would be more than `max_frames`,
+    stretches are made longer until it is not.
+
+    The short side is scaled to `resize` pixels, of which the centre square of side
     `crop` is kept.
     """
 
+    sampling: Literal["sparse", "dense", "all"] = "sparse"
     frames: int = 8
     part_seconds: float = 300.0
     max_parts: int = 4
+    every: int = 25
+    max_frames: int = 64
     exactness: Literal["exact", "keyframe"] = "exact"
     resize: int = 256
     crop: int = 224

@@ -29,6 +29,35 @@ def segment_times(duration: float, request: FrameRequest, draw: int | None) -> F
     return times
 
 
+def stretch_times(
+    shown: Float64[np.ndarray, " all"], request: FrameRequest, draw: int | None
+) -> Float64[np.ndarray, " frame"]:
+    """Moments (seconds, ascending) at which one frame of each stretch of k frames is on screen, at most `max_frames`.
+
+    k is `request.every` for `dense` and 1 for `all`, and as much more as the cap asks for; so the work is bounded
+    whatever the duration. A moment lies halfway between its frame and the next, where no rounding leads astray.
+
+    Args:
+        shown: when each frame of the video is first shown (seconds, ascending); at least one.
+    """
+    count = len(shown)
+    stretch = max(frames_per_stretch(request), math.ceil(count / request.max_frames))
+    places = min(stretch, count)
+    if draw is None:
+        place = (places - 1) // 2
+    else:
+        place = int(np.random.default_rng((request.seed, draw)).integers(places))
+    last = shown[-1] + (shown[-1] - shown[-2] if count > 1 else 0.0)
+    until = np.append(shown[1:], last)
+    times: Float64[np.ndarray, " frame"] = ((shown + until) / 2)[place::stretch]
+    return times
+
+
+def frames_per_stretch(request: FrameRequest) -> int:
+    """How many frames a stretch has where the cap does not make it longer."""
+    return request.every if request.sampling == "dense" else 1
+
+
 def sound_spans(duration: float | None, request: SoundRequest) -> list[tuple[float, float]]:
     """The (start, length) of each stretch of sound that is read, in seconds after the sound's own start.
 

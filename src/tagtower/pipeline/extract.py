@@ -15,6 +15,7 @@ from itertools import islice
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
+from jaxtyping import Float64
 
 from tagtower.config import Settings
 from tagtower.errors import InputError, MediaError
@@ -54,7 +55,8 @@ class MediaDecoder(Protocol):
 class Extracted:
     """A video's features, one entry for each draw that was asked for, and what was odd about its file.
 
-    `keys` names what the store has of each entry, by modality.
+    `keys` names what the store has of each entry, by modality. `frame_seconds` says when the centre frames are shown
+    (seconds after the file's start), where they were asked for and there are any.
     """
 
     video: Video
@@ -62,6 +64,7 @@ class Extracted:
     keys: tuple[dict[str, FeatureKey], ...]
     seconds: float
     warnings: tuple[str, ...] = ()
+    frame_seconds: Float64[np.ndarray, "frame"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +75,8 @@ class Failed:
     error: InputError
 
 
-Part: TypeAlias = tuple[Literal["image", "audio"], int]
-"""A modality and a draw; sound has but one, `CENTRE`."""
+Part: TypeAlias = tuple[Literal["image", "seconds", "audio"], int]
+"""A modality and a draw; sound has but one, `CENTRE`. `seconds` is when the centre frames are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,9 @@ class FeatureExtractor:
         self._decoder = decoder
         self._store = store
         self._keep_image = keep_frames or tower.image_is_frozen
-        self._specs = {modality: tower.spec(modality) for modality in tower.modalities}
+        self._specs: dict[str, str] = {modality: tower.spec(modality) for modality in tower.modalities}
+        if "image" in self._specs:
+            self._specs["seconds"] = f"{self._specs['image']}:seconds"
 
     def extract(
         self, videos: Iterable[Video], draws: Sequence[int] = (CENTRE,)
@@ -156,7 +161,10 @@ class FeatureExtractor:
         """In a worker thread: what the store has of a file, and what decoding adds."""
         start = time.perf_counter()
         content = self._store.content_hash(media)
-        parts: list[Part] = [("image", draw) for draw in draws] + [("audio", CENTRE)]
+        parts: list[Part] = [("image", draw) for draw in draws]
+        if CENTRE in draws:
+            parts.append(("seconds", CENTRE))
+        parts.append(("audio", CENTRE))
         keys = {
             part: FeatureKey(content, self._specs[part[0]], part[1])
             for part in parts
@@ -177,11 +185,14 @@ class FeatureExtractor:
 
     def _request(self, missing: Sequence[Part]) -> DecodeRequest:
         image, audio = self._settings.image, self._settings.audio
-        draws = tuple(None if draw == CENTRE else draw for modality, draw in missing if modality == "image")
+        draws = tuple(None if draw == CENTRE else draw for draw in _pictures(missing))
         frames = FrameRequest(
+            sampling=image.sampling,
             frames=image.frames,
             part_seconds=image.part_seconds,
             max_parts=image.max_parts,
+            every=image.every,
+            max_frames=image.max_frames,
             exactness=image.exactness,
             resize=image.resize,
             crop=image.crop,
@@ -232,6 +243,7 @@ class FeatureExtractor:
             ),
             looked.seconds + time.perf_counter() - start,
             (*warnings, *words.problems),
+            values.get(("seconds", CENTRE)),
         )
 
     def _complete(self, looked: _Looked) -> dict[Part, np.ndarray]:
@@ -239,9 +251,11 @@ class FeatureExtractor:
         values = {part: looked.stored[key] for part, key in looked.keys.items() if key in looked.stored}
         if looked.media is not None:
             fresh = {part: ABSENT for part in looked.keys if part not in values}
-            pictures = (part for part in fresh if part[0] == "image")
-            for part, sample in zip(pictures, looked.media.frames, strict=False):  # no samples: no pictures
-                fresh[part] = self._tower.frame_features(sample.frames)
+            for draw, sample in zip(_pictures(fresh), looked.media.frames, strict=False):  # none: no pictures
+                if ("image", draw) in fresh:
+                    fresh["image", draw] = self._tower.frame_features(sample.frames)
+                if ("seconds", draw) in fresh:
+                    fresh["seconds", draw] = sample.seconds
             if ("audio", CENTRE) in fresh and looked.media.sound is not None:
                 fresh["audio", CENTRE] = self._tower.sound_features(looked.media.sound.waveform)
             self._store.put_many(
@@ -300,3 +314,8 @@ class FeatureExtractor:
             f"{name}: has none of what this model reads ({needs}).",
             hint="Give it a title, or use a model that reads what the file holds.",
         )
+
+
+def _pictures(missing: Iterable[Part]) -> list[int]:
+    """The draws of frames that have to be decoded, each once, in the order in which they are asked for."""
+    return list(dict.fromkeys(draw for modality, draw in missing if modality != "audio"))

@@ -7,11 +7,12 @@ from typing import Literal
 
 from tagtower.config import Settings
 from tagtower.towers.audio import AudioEncoder
-from tagtower.towers.backbones import TextBackbone, VisionBackbone
+from tagtower.towers.backbones import TextBackbone
 from tagtower.towers.image import ImageEncoder
 from tagtower.towers.text import TextEncoder
 from tagtower.towers.text.kinds import TEXT_KINDS, WINDOWED, TextNetwork, network_of, tag_encoder
 from tagtower.towers.two_tower import TwoTower
+from tagtower.towers.vision import Descriptors, FrameBackbone
 
 FROM_SCRATCH = frozenset({"resnet", *TEXT_KINDS})
 
@@ -20,7 +21,7 @@ FROM_SCRATCH = frozenset({"resnet", *TEXT_KINDS})
 class Backbones:
     """The networks that a model stands on; `tag` is `text` itself where the two are shared."""
 
-    image: VisionBackbone | None
+    image: FrameBackbone | None
     text: TextNetwork | None
     tag: TextNetwork
 
@@ -30,7 +31,11 @@ def assemble(settings: Settings, backbones: Backbones) -> TwoTower:
     image = audio = text = None
     if backbones.image is not None:
         kind = _kind(settings, settings.image.encoder, "image")
-        image = ImageEncoder(backbones.image, settings.image, **kind)
+        if isinstance(backbones.image, Descriptors):
+            kind = {"pretrained": False, "frozen": True}
+        is_dual = isinstance(backbones.tag, TextBackbone) and backbones.tag.is_dual
+        paired = settings.image.encoder == tag_encoder(settings) and is_dual
+        image = ImageEncoder(backbones.image, settings.image, paired=paired, **kind)
     if settings.audio.frontend != "none":
         audio = AudioEncoder(settings.audio)
     if backbones.text is not None:

@@ -1,16 +1,14 @@
-"""The networks under the encoders: pretrained ones as Hugging Face has them, and small ones from scratch.
+"""Pretrained networks as Hugging Face has them, and the text networks under the encoders.
 
-Knows how to make and rebuild a backbone and how to call it; does not know titles, tags or frames of a video.
+Knows how to make and rebuild a backbone and how to call it; does not know titles or tags.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -22,148 +20,58 @@ from transformers import (
     BertModel,
     PreTrainedModel,
     PreTrainedTokenizerBase,
-    ResNetConfig,
-    ResNetModel,
 )
 from transformers.utils import logging
 
-from tagtower.config import ImageSettings, TextSettings
+from tagtower.config import TextSettings
 from tagtower.errors import ConfigError, ModelError
+from tagtower.towers.dual import is_dual, text_side, text_vectors
 from tagtower.towers.masks import masked_mean
-
-PREPROCESSOR = "preprocessor_config.json"
-SMALL_CROP = 96
-"""Up to this many pixels a ResNet from scratch gets a stem that keeps small pictures sharp."""
-
-
-@dataclass(frozen=True, slots=True)
-class PixelScale:
-    """Mean and standard deviation of each channel, for values in [0, 1]; ImageNet's unless told otherwise."""
-
-    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
-    std: tuple[float, ...] = (0.229, 0.224, 0.225)
-
-    @classmethod
-    def read(cls, folder: Path) -> PixelScale:
-        """Return what the preprocessor of a Hugging Face folder says, where it has one."""
-        file = folder / PREPROCESSOR
-        if not file.is_file():
-            return cls()
-        try:
-            found: dict[str, Any] = json.loads(file.read_bytes())
-        except ValueError as error:
-            raise ModelError(f"{file}: is not JSON: {error}.") from None
-        if found.get("do_normalize") is False:
-            return cls(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-        default = cls()
-        return cls(
-            mean=tuple(found.get("image_mean", default.mean)), std=tuple(found.get("image_std", default.std))
-        )
-
-    def write(self, folder: Path) -> None:
-        """Write it as `read` reads it."""
-        scale = {"image_mean": list(self.mean), "image_std": list(self.std)}
-        (folder / PREPROCESSOR).write_text(json.dumps(scale, indent=2) + "\n", encoding="utf-8")
-
-
-class VisionBackbone(nn.Module):
-    """A vision network with the normalisation that its pixels want; one vector a picture."""
-
-    def __init__(self, model: PreTrainedModel, pixels: PixelScale, crop: int) -> None:
-        super().__init__()
-        model = getattr(model, "vision_model", model)  # of a two-sided model such as CLIP the picture side
-        # Convolutions on CPU run nearly twice as fast in this layout.
-        self.model = _without_pooler(model).to(memory_format=torch.channels_last)
-        self.pixels = pixels
-        self.width = self._probed_width(crop)
-
-    def forward(self, pixels: Float[Tensor, "picture 3 height width"]) -> Float[Tensor, "picture dim"]:
-        """Return one vector a normalised picture: what the network pools, else its [CLS], else the mean."""
-        out = self.model(pixels.contiguous(memory_format=torch.channels_last))
-        pooled: Tensor | None = getattr(out, "pooler_output", None)
-        if pooled is not None:
-            return pooled.flatten(1)
-        last: Tensor = out.last_hidden_state
-        return last[:, 0] if last.ndim == 3 else last.mean(dim=(2, 3))
-
-    @torch.inference_mode()
-    def _probed_width(self, crop: int) -> int:
-        """Only a run tells: configurations name the width of what they pool in a dozen ways."""
-        training = self.model.training
-        self.model.eval()
-        try:
-            width = self(torch.zeros(1, 3, crop, crop)).shape[1]
-        except (ValueError, RuntimeError) as error:
-            raise ConfigError(
-                f"The image backbone does not take pictures of image.crop = {crop} pixels: {error}",
-                hint="Set image.crop to the size that it was trained on.",
-            ) from None
-        self.model.train(training)
-        return int(width)
 
 
 class TextBackbone(nn.Module):
-    """A BERT-family encoder with its tokenizer; the last layer is pooled as the caller asks."""
+    """A BERT-family encoder with its tokenizer; the last layer is pooled as the caller asks.
+
+    Or the text side of a network such as CLIP, which pools and projects in its own way whatever the caller asks.
+    """
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
         super().__init__()
-        self.model = _without_pooler(model)
+        self.is_dual = is_dual(model)
+        self.model = text_side(model) if self.is_dual else without_pooler(model)
         self.tokenizer = tokenizer
-        self.width = int(model.config.hidden_size)
+        self.width = self._probed_width() if self.is_dual else int(model.config.hidden_size)
 
     def forward(
         self, ids: Int64[Tensor, "text token"], mask: Bool[Tensor, "text token"], pool: Literal["cls", "mean"]
     ) -> Float[Tensor, "text dim"]:
         """Return one vector a text: that of [CLS], or the mean over its tokens."""
+        if self.is_dual:
+            return text_vectors(self.model, ids, mask, self.tokenizer.pad_token_id or 0)
         last: Tensor = self.model(input_ids=ids, attention_mask=mask.long()).last_hidden_state
         return last[:, 0] if pool == "cls" else masked_mean(last, mask)
 
-
-def pretrained_vision(folder: Path, crop: int) -> VisionBackbone:
-    """Return the vision model of a Hugging Face folder, with the pixel scale of its preprocessor.
-
-    Raises:
-        ConfigError: it does not take pictures of `crop` pixels.
-        ModelError: the folder holds no whole model.
-    """
-    return VisionBackbone(_pretrained(folder), PixelScale.read(folder), crop)
+    @torch.inference_mode()
+    def _probed_width(self) -> int:
+        ids = torch.tensor([self.tokenizer("a")["input_ids"]])
+        return self(ids, torch.ones_like(ids, dtype=torch.bool), "cls").shape[1]  # type: ignore[no-any-return]
 
 
 def pretrained_text(folder: Path, tokenizer: PreTrainedTokenizerBase, max_tokens: int) -> TextBackbone:
-    """Return the text encoder of a Hugging Face folder.
+    """Return the text encoder of a Hugging Face folder; of a two-sided model its text side.
 
     Raises:
         ConfigError: it cannot read as many as `max_tokens` tokens.
         ModelError: the folder holds no whole model.
     """
-    model = _pretrained(folder)
-    longest = getattr(model.config, "max_position_embeddings", max_tokens)
+    model = load_pretrained(folder)
+    longest = getattr(model.config.get_text_config(), "max_position_embeddings", max_tokens)
     if max_tokens > longest:
         raise ConfigError(
             f"{folder}: this encoder reads at most {longest} tokens, and max_tokens is {max_tokens}.",
             hint=f"Lower text.max_tokens and tag.max_tokens to {longest}.",
         )
     return TextBackbone(model, tokenizer)
-
-
-def scratch_vision(settings: ImageSettings) -> VisionBackbone:
-    """Return a ResNet of basic blocks with random weights.
-
-    Source: He et al. 2016, "Deep Residual Learning for Image Recognition", section 3.
-    """
-    model = ResNetModel(
-        ResNetConfig(
-            embedding_size=settings.widths[0],
-            hidden_sizes=list(settings.widths),
-            depths=list(settings.depths),
-            layer_type="basic",
-        )
-    )
-    if settings.crop <= SMALL_CROP:
-        stem = model.embedder.embedder
-        stem.convolution = nn.Conv2d(3, settings.widths[0], kernel_size=3, stride=2, padding=1, bias=False)
-        nn.init.kaiming_normal_(stem.convolution.weight, mode="fan_out", nonlinearity="relu")
-    return VisionBackbone(model, PixelScale(), settings.crop)
 
 
 def scratch_text(settings: TextSettings, tokenizer: PreTrainedTokenizerBase, max_tokens: int) -> TextBackbone:
@@ -185,17 +93,17 @@ def scratch_text(settings: TextSettings, tokenizer: PreTrainedTokenizerBase, max
     return TextBackbone(BertModel(config, add_pooling_layer=False), tokenizer)
 
 
-def blank_vision(config_folder: Path, crop: int) -> VisionBackbone:
-    """Return the network that `config_folder` describes, to be filled with stored weights."""
-    return VisionBackbone(_blank(config_folder), PixelScale.read(config_folder), crop)
-
-
 def blank_text(config_folder: Path, tokenizer: PreTrainedTokenizerBase) -> TextBackbone:
     """Return the network that `config_folder` describes, to be filled with stored weights."""
-    return TextBackbone(_blank(config_folder), tokenizer)
+    return TextBackbone(load_blank(config_folder), tokenizer)
 
 
-def _pretrained(folder: Path) -> PreTrainedModel:
+def load_pretrained(folder: Path) -> PreTrainedModel:
+    """Return the model of a Hugging Face folder, every weight as it is stored there.
+
+    Raises:
+        ModelError: the folder holds no whole model.
+    """
     try:
         with quiet():
             model, info = AutoModel.from_pretrained(
@@ -232,13 +140,17 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _without_pooler(model: PreTrainedModel) -> PreTrainedModel:
-    """A dense layer behind [CLS], as BERT and ViT have it, serves their pretraining and often lacks its weights."""
+def without_pooler(model: PreTrainedModel) -> PreTrainedModel:
+    """Return the model without the dense layer that BERT and ViT have behind [CLS].
+
+    It serves their pretraining, and its weights are often not there.
+    """
     pooler = getattr(model, "pooler", None)
     if pooler is not None and any(True for _ in pooler.parameters()):
         model.pooler = None
     return model
 
 
-def _blank(config_folder: Path) -> PreTrainedModel:
+def load_blank(config_folder: Path) -> PreTrainedModel:
+    """Return the network that `config_folder` describes, with random weights."""
     return AutoModel.from_config(AutoConfig.from_pretrained(config_folder, local_files_only=True))

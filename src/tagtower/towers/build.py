@@ -10,10 +10,7 @@ from tagtower.config import Settings
 from tagtower.features.text import load_tokenizer, train_wordpiece
 from tagtower.towers.assemble import Backbones, assemble, tag_tokens, title_tokens
 from tagtower.towers.backbones import (
-    VisionBackbone,
     pretrained_text,
-    pretrained_vision,
-    scratch_vision,
 )
 from tagtower.towers.heads import ProjectionHead
 from tagtower.towers.hub import pretrained_folder
@@ -22,6 +19,7 @@ from tagtower.towers.names import naming_weight, read_class_names
 from tagtower.towers.text.bag import BagOfPieces
 from tagtower.towers.text.kinds import TEXT_KINDS, TextNetwork, network_of
 from tagtower.towers.two_tower import TwoTower
+from tagtower.towers.vision import Descriptors, FrameBackbone, pretrained_vision, scratch_vision
 
 
 def build_two_tower(settings: Settings, titles: Sequence[str], tags: Sequence[str]) -> TwoTower:
@@ -64,13 +62,16 @@ def _start_from_names(tower: TwoTower, width: int) -> None:
         head.linear.weight.copy_(naming_weight(classes.directions, names.clone()))
 
 
-def _image_backbone(settings: Settings) -> VisionBackbone | None:
+def _image_backbone(settings: Settings) -> FrameBackbone | None:
     image = settings.image
     if image.encoder == "none":
         return None
+    if image.descriptors:
+        return Descriptors(image.descriptors)
     if image.encoder == "resnet":
         return scratch_vision(image)
-    return pretrained_vision(pretrained_folder(image.encoder, "image.encoder"), image.crop)
+    folder = pretrained_folder(image.encoder, "image.encoder")
+    return pretrained_vision(folder, image.crop, shift=image.temporal == "tsm")
 
 
 def _title_backbone(settings: Settings, titles: Sequence[str], tags: Sequence[str]) -> TextNetwork | None:

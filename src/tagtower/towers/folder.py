@@ -28,10 +28,11 @@ from tagtower.features.text import load_tokenizer
 from tagtower.storage.atomic import atomic_folder, write_bytes, write_json, write_text
 from tagtower.storage.hashing import hash_file, hash_json
 from tagtower.towers.assemble import FROM_SCRATCH, Backbones, assemble, tag_tokens, title_tokens
-from tagtower.towers.backbones import VisionBackbone, blank_text, blank_vision, scratch_vision
+from tagtower.towers.backbones import blank_text
 from tagtower.towers.text import TextEncoder
 from tagtower.towers.text.kinds import TEXT_KINDS, TextNetwork, network_of
 from tagtower.towers.two_tower import TwoTower
+from tagtower.towers.vision import Descriptors, FrameBackbone, VisionBackbone, blank_vision, scratch_vision
 
 FORMAT = 1
 WEIGHTS = "model.safetensors"
@@ -167,12 +168,14 @@ def _blank_backbones(settings: Settings, folder: Path) -> Backbones:
     return Backbones(_blank_image(settings, folder / "image"), text, tag)
 
 
-def _blank_image(settings: Settings, folder: Path) -> VisionBackbone | None:
+def _blank_image(settings: Settings, folder: Path) -> FrameBackbone | None:
     if settings.image.encoder == "none":
         return None
+    if settings.image.descriptors:
+        return Descriptors(settings.image.descriptors)
     if settings.image.encoder in FROM_SCRATCH:
         return scratch_vision(settings.image)
-    return blank_vision(folder, settings.image.crop)
+    return blank_vision(folder, settings.image.crop, shift=settings.image.temporal == "tsm")
 
 
 def _blank_text(settings: Settings, encoder: str, folder: Path, max_tokens: int) -> TextNetwork:
@@ -231,5 +234,7 @@ def _vector_fingerprint(settings: Settings, files: Mapping[str, str]) -> str:
     kept = settings.model_dump(mode="json", include=VECTOR_SECTIONS, exclude=TRAINING_ONLY)
     for section in kept.values():
         section.pop("encoder", None)
+    if settings.image.descriptors:  # they have no weights that would tell them apart
+        kept["image"]["descriptors"] = settings.image.descriptors
     weights = {name: digest for name, digest in files.items() if name != "training_tags.json"}
     return hash_json({"settings": kept, "files": weights})

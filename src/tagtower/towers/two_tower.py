@@ -150,6 +150,13 @@ class TwoTower(nn.Module):
             return features[:, 0]
         return self.mixture(features, present)  # type: ignore[no-any-return]
 
+    def encode_frames(
+        self, frames: Float[Tensor, "frame image_dim"] | UInt8[Tensor, "frame height width 3"]
+    ) -> Float[Tensor, "frame dim"]:
+        """Return the image expert's vector of each single frame of one video, from what `frame_features` gave."""
+        assert self.image is not None, "this model reads no pictures"
+        return self._normalised(self.heads["image"](self.image.each(frames))).float()
+
     def encode_tags(self, batch: TextBatch) -> Float[Tensor, "tag dim"]:
         """Return the vectors of tags that `tag_features` and `collate_texts` made ready."""
         words = self._normalised(self.tag_head(self.tag(batch.values, batch.mask))).float()

@@ -77,7 +77,7 @@ class Rounds:
         tag_source: TagSource,
         tag_features: TagFeatures,
     ) -> None:
-        draws = settings.image.cache_draws if "image" in encoder.tower.modalities else 0
+        draws = settings.image.random_draws if "image" in encoder.tower.modalities else 0
         self.plan = TrainingPlan(len(examples), settings, draws)
         self.batches = video_batches(examples, encoder.tower.modalities)
         self._settings = settings

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from tagtower.records import Modality
 from tagtower.towers.heads import ProjectionHead, scaled
+from tagtower.towers.masks import MaskedBatchNorm
 from tagtower.training.batches import VideoBatches
 from tagtower.training.encode import Encoder
 from tagtower.training.head_fit import HeadFit, fit_gate, fit_head
@@ -80,6 +81,8 @@ def _settle_norm(encoder: Encoder, batches: VideoBatches, rows: Int[Tensor, "vid
     """Give the normalisation of frame vectors its statistics, which the steps of training would only near."""
     image = encoder.tower.image
     assert image is not None
+    if not isinstance(image.norm, MaskedBatchNorm):  # frames of a dual network are not centred
+        return
     every = torch.cat(
         [
             batch.image[batch.image_mask].double()

@@ -74,9 +74,12 @@ def _reads(settings: Settings) -> str:
     lines = []
     image, audio, text = settings.image, settings.audio, settings.text
     if image.encoder != "none":
-        lines.append(
-            f"- pictures: {image.frames} frames a part, {image.crop} pixels, encoder `{image.encoder}`"
-        )
+        taken = {
+            "sparse": f"{image.frames} frames a part",
+            "dense": f"one of {image.every} frames, at most {image.max_frames}",
+            "all": f"all frames, at most {image.max_frames}",
+        }
+        lines.append(f"- pictures: {taken[image.sampling]}, {image.crop} pixels, encoder `{image.encoder}`")
     if audio.frontend != "none":
         lines.append(
             f"- sound: {audio.coefficients} MFCC at {audio.sample_rate} Hz, network `{audio.network}`"

@@ -123,7 +123,7 @@ def train(
         features = stack.enter_context(open_store(store, bypass=bypass_store))
         decoder = stack.enter_context(Decoder(settings.media))
         extractor = FeatureExtractor(tower.eval(), settings, decoder, features)
-        draws = (CENTRE, *range(settings.image.cache_draws if tower.image is not None else 0))
+        draws = (CENTRE, *range(settings.image.random_draws if tower.image is not None else 0))
         failures: list[Failed] = []
         data = TrainingData(
             train=_extract(

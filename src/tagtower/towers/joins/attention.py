@@ -1,43 +1,12 @@
-"""How the vectors of a video's frames, in time order, become one; found by name in `JOINS`.
-
-A join sees real frames only through the mask: what stands in the padding never reaches the result.
-"""
+"""A join that weighs frames by what they show and by when."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from tagtower.towers.masks import masked_max, masked_mean
-
-
-class MeanJoin(nn.Module):
-    """The mean over the frames; blind to their order."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-
-    def forward(
-        self, frames: Float[Tensor, "batch frame dim"], mask: Bool[Tensor, "batch frame"]
-    ) -> Float[Tensor, "batch dim"]:
-        """Return the mean of the real frames."""
-        return masked_mean(frames, mask)
-
-
-class MaxJoin(nn.Module):
-    """The largest value of each dimension over the frames; blind to their order."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-
-    def forward(
-        self, frames: Float[Tensor, "batch frame dim"], mask: Bool[Tensor, "batch frame"]
-    ) -> Float[Tensor, "batch dim"]:
-        """Return the maximum over the real frames."""
-        return masked_max(frames, mask)
+from tagtower.towers.masks import masked_mean
 
 
 class AttentionJoin(nn.Module):
@@ -49,8 +18,9 @@ class AttentionJoin(nn.Module):
     Source: Vaswani et al. 2017, "Attention Is All You Need", section 3.2, with one learned query a head.
     """
 
-    def __init__(self, width: int, heads: int = 4, inner: int = 256) -> None:
+    def __init__(self, width: int, frames: int, heads: int = 4, inner: int = 256) -> None:
         super().__init__()
+        self.width = width
         head_width = max(1, min(width, inner) // heads)
         self.scores = nn.Linear(width, heads)
         self.values = nn.Linear(width, heads * head_width)
@@ -77,10 +47,3 @@ class AttentionJoin(nn.Module):
         seen = torch.einsum("bth,bthd->bhd", weights, heads).flatten(1)
         added: Tensor = self.out(seen)
         return masked_mean(frames, mask) + added
-
-
-JOINS: dict[str, Callable[[int], nn.Module]] = {
-    "mean": MeanJoin,
-    "max": MaxJoin,
-    "attention": AttentionJoin,
-}
