@@ -10,6 +10,10 @@ Modality: TypeAlias = Literal["image", "audio", "text"]
 MODALITIES: tuple[Modality, ...] = ("image", "audio", "text")
 """Every modality, in the order in which tensors, tables and reports list them."""
 
+TextField: TypeAlias = Literal["title", "description", "subtitles"]
+TEXT_FIELDS: tuple[TextField, ...] = ("title", "description", "subtitles")
+"""Every text of a video that the text expert may read, in the order in which tensors list them."""
+
 Split: TypeAlias = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
@@ -28,7 +32,8 @@ class Tag:
 class Video:
     """A video as someone hands it in: where its media lie and what is written about it.
 
-    `media` is an absolute path or a URI, or None for a video that is known by its title alone.
+    `media` is an absolute path or a URI, or None for a video that is known by its title alone. `subtitles` are their
+    text, or the absolute path of a subtitle file.
     """
 
     id: str

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
+from tagtower.library.tags import TagLibrary
 from tagtower.pipeline.extract import Extracted, Failed, FeatureExtractor
 from tagtower.pipeline.vectors import Embedded, TagVectors, embed_videos, encode_tags
-from tagtower.records import Video
+from tagtower.records import Tag, Video
 from tagtower.towers import build_two_tower, collate_videos
 
 
@@ -127,6 +129,70 @@ def test_tag_vectors_of_another_model_are_never_returned(job, tower, store):
     theirs = TagVectors(other, "model-b", store).encode(["red"])
     np.testing.assert_array_equal(theirs, encode_tags(other, ["red"]))
     assert np.abs(mine - theirs).max() > 0.01
+
+
+def test_a_remembered_tag_is_found_however_it_is_spelled(job, store):
+    tower = build_two_tower(job.settings("tag.memory=true"), ["a walk"], ["red", "low"]).eval()
+    plain = encode_tags(tower, ["Red", "low"])
+    tower.memory.grow(["red"])
+    torch.nn.init.ones_(tower.memory.vectors)
+    found = TagVectors(tower, "model-c", store).encode(["Red", "low"])
+    assert np.abs(found[0] - plain[0]).max() > 0.01
+    np.testing.assert_allclose(found[1], plain[1], atol=1e-6)
+
+
+LIBRARY = TagLibrary.from_tags(
+    [Tag("red", aliases=("crimson", "scarlet")), Tag("low"), Tag("high", description="a shrill tone")]
+)
+
+
+def distances(tower, store, **settings):
+    """How far each tag of LIBRARY is from the vectors of `scarlet` and of the description of `high`."""
+    changed = tower.settings.tag.model_copy(update=settings)
+    tower.settings = tower.settings.model_copy(update={"tag": changed})
+    tags = TagVectors(tower, f"model {settings}", store)
+    queries = encode_tags(tower, ["scarlet", "high: a shrill tone"], ["red", "high"])
+    return tags.index(LIBRARY).distances(queries)
+
+
+@pytest.fixture
+def namer(job):
+    """A model whose settings a test may change."""
+    return build_two_tower(job.settings("tag.memory=true"), ["a walk"], ["red", "low", "crimson"]).eval()
+
+
+def test_a_tag_is_as_near_as_its_nearest_alias_or_description(namer, store):
+    near = distances(namer, store, aliases="nearest", descriptions="nearest")
+    assert near.shape == (2, 3)
+    assert near[0, 0] == pytest.approx(0, abs=1e-6)
+    assert near[1, 2] == pytest.approx(0, abs=1e-6)
+    plain = distances(namer, store, aliases="off", descriptions="off")
+    assert plain[0, 0] > 1e-3
+    assert plain[1, 2] > 1e-3
+    np.testing.assert_allclose(near[:, 1], plain[:, 1], atol=1e-6)
+
+
+def test_a_wording_has_the_memory_of_its_tag(namer, store):
+    namer.memory.grow(["red"])
+    alone = encode_tags(namer, ["scarlet"], ["red"])
+    torch.nn.init.constant_(namer.memory.vectors, 0.5)
+    assert np.abs(encode_tags(namer, ["scarlet"], ["red"]) - alone).max() > 0.01
+    np.testing.assert_allclose(encode_tags(namer, ["scarlet"]), alone, atol=1e-6)
+    tags = TagVectors(namer, "model-d", store)
+    tags.encode(["scarlet"])  # stored as a tag of its own, and not to be taken for the alias
+    found = tags.index(LIBRARY).distances(encode_tags(namer, ["scarlet"], ["red"]))
+    assert found[0, 0] == pytest.approx(0, abs=1e-6)
+
+
+def test_templates_are_averaged_and_brought_back_to_length_one(job):
+    plain = build_two_tower(job.settings(), ["a walk"], ["red"]).eval()
+    settings = job.settings('tag.templates=["a video of {}", "{}, as it is"]')
+    tower = build_two_tower(settings, ["a walk"], ["red"]).eval()
+    found = encode_tags(tower, ["red", "{}"])
+    for row, tag in enumerate(["red", "{}"]):
+        apart = encode_tags(plain, [f"a video of {tag}", f"{tag}, as it is"])
+        mean = apart.mean(0)
+        np.testing.assert_allclose(found[row], mean / np.linalg.norm(mean), atol=1e-6)
 
 
 def test_more_tags_than_a_batch_holds(tower, store):

@@ -38,11 +38,17 @@ def answers(tower: TwoTower) -> list[torch.Tensor]:
     videos = collate_videos([random_video(tower), random_video(tower, 1)], tower.modalities)
     with torch.inference_mode():
         encoding = tower.encode_videos(videos)
+        known = None if tower.memory is None else tower.memory.rows([*TAGS[1:], "never seen"])
         return [
             encoding.vectors,
             encoding.weights,
-            tower.encode_tags(collate_texts(tower.tag_features(TAGS))),
+            tower.encode_tags(collate_texts(tower.tag_features(TAGS), known)),
         ]
+
+
+def remembering(tower: TwoTower) -> TwoTower:
+    tower.memory.grow(TAGS)
+    return tower
 
 
 @pytest.fixture
@@ -60,6 +66,7 @@ def towers(bert_folder: Path, ernie_folder: Path, resnet_folder: Path) -> dict[s
             train={"backbones": "finetune"},
             distance={"kind": "euclidean"},
         ),
+        "memory": lambda: remembering(tiny_tower(tag={"memory": True})),
         "recurrent": lambda: tiny_tower(image={"join": "lstm"}),
         "concatenated": lambda: tiny_tower(image={"join": "concat"}),
         "shifted": lambda: tiny_tower(image={"temporal": "tsm"}),
@@ -75,7 +82,18 @@ def towers(bert_folder: Path, ernie_folder: Path, resnet_folder: Path) -> dict[s
 
 
 @pytest.mark.parametrize(
-    "kind", ["scratch", "shared", "frozen", "finetune", "recurrent", "concatenated", "descriptors", "sound"]
+    "kind",
+    [
+        "scratch",
+        "shared",
+        "frozen",
+        "finetune",
+        "memory",
+        "recurrent",
+        "concatenated",
+        "descriptors",
+        "sound",
+    ],
 )
 def test_a_loaded_model_answers_to_the_bit(
     kind: str, towers: dict[str, Callable[[], TwoTower]], tmp_path: Path

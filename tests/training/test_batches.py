@@ -77,3 +77,17 @@ def test_features_of_a_tag_are_made_once():
     assert [array[0] for array in cache(["a", "bbb", "a"])] == [1, 3, 1]
     assert [array[0] for array in cache(["cc", "bbb"])] == [2, 3]
     assert calls == [["a", "bbb"], ["cc"]]
+
+
+def test_tags_of_several_wordings_stay_together_with_their_rows_of_memory():
+    texts = [np.arange(2, 2 + length) for length in (3, 5, 2, 2, 4, 1)]
+    known = torch.tensor([4, -1, 7])
+    batches = TagBatches(texts, torch.device("cpu"), known, wordings=2)
+    found = batches(torch.tensor([2, 0]))
+    plain = collate_texts([texts[place] for place in (4, 5, 0, 1)], torch.tensor([7, 4]), wordings=2)
+    assert len(found) == len(plain) == 2
+    assert torch.equal(found.values, plain.values)
+    assert torch.equal(found.mask, plain.mask)
+    assert found.known.tolist() == plain.known.tolist()
+    assert batches(slice(1, 3)).known.tolist() == [-1, 7]
+    assert len(batches(slice(1, 3)).values) == 4

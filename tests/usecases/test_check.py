@@ -107,3 +107,21 @@ def test_real_data_are_sound(bench_data, name, tags, never_in_train):
     report = check_data(folder / "manifest.jsonl", folder / "tags.txt")
     assert (report.problem_count, report.refused, report.videos.media_missing) == (0, 0, 0)
     assert (report.tags.tags, report.tags.never_in_train) == (tags, never_in_train)
+
+
+def test_subtitles_that_cannot_be_read_are_problems_of_their_row(tmp_path):
+    (tmp_path / "bad.srt").write_text("1\n00:00:01 --> never\nwords\n")
+    rows = [
+        {"title": "a walk", "tags": ["music"], "subtitles": name} for name in ("bad.srt", "gone.vtt", "words")
+    ]
+    (tmp_path / "m.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "tags.txt").write_text("music\nspeech\n")
+    found = {
+        problem.where: problem.what
+        for problem in check_data(tmp_path / "m.jsonl", tmp_path / "tags.txt").problems
+        if problem.what.startswith("subtitles")
+    }
+    manifest = tmp_path / "m.jsonl"
+    assert set(found) == {f"{manifest}:1", f"{manifest}:2"}
+    assert f"{tmp_path / 'bad.srt'}:2: " in found[f"{manifest}:1"]
+    assert "does not exist" in found[f"{manifest}:2"]

@@ -16,6 +16,9 @@ from tagtower.config.presets import preset as preset_settings
 from tagtower.config.sections import DESCRIPTOR_NAMES, Settings
 from tagtower.errors import ConfigError
 
+SCRATCH_TEXT = frozenset({"none", "bert", "bow", "tfidf", "cnn", "lstm"})
+"""Text encoders that are always trained."""
+
 Tables = dict[str, dict[str, Any]]
 
 
@@ -116,6 +119,10 @@ def check_settings(settings: Settings) -> None:
             "two frames would be lost.",
             hint="Make the hop at most as long as the frame.",
         )
+    if len(set(text.fields)) < len(text.fields):
+        raise ConfigError(
+            f"text.fields names a field twice: {', '.join(text.fields)}.", hint="Name each field once."
+        )
     if text.width % text.heads:
         raise ConfigError(
             f"text.width ({text.width}) is not a multiple of text.heads ({text.heads}).",
@@ -126,11 +133,41 @@ def check_settings(settings: Settings) -> None:
             "tag.encoder is `none`: tags are always text.",
             hint="Use `shared`, `bert`, a folder or a hub name.",
         )
+    wrong = [template for template in tag.templates if template.count("{}") != 1]
+    if wrong:
+        raise ConfigError(
+            f"tag.templates: {wrong[0]!r} does not say once where the tag goes.",
+            hint="Write {} in its place, as in `a video of {}`.",
+        )
     if tag.encoder == "shared" and text.encoder == "none":
         raise ConfigError(
             "tag.encoder is `shared`, but text.encoder is `none`: there is nothing to share.",
             hint="Set tag.encoder to `bert`, a folder or a hub name.",
         )
+    tuned = settings.train.finetune
+    if (
+        settings.train.backbones == "finetune"
+        and tag.encoder == "shared"
+        and text.encoder not in SCRATCH_TEXT
+        and ("text" in tuned) != ("tag" in tuned)
+    ):
+        raise ConfigError(
+            f"train.finetune = {', '.join(tuned)}, but tag.encoder is `shared`: one network cannot be both trained and "
+            "frozen.",
+            hint="Name the folder or hub name of text.encoder as tag.encoder too, so that each has its own.",
+        )
+    if "bert-lstm" in (text.encoder, tag.encoder):
+        if text.window_encoder in ("none", "bow", "tfidf", "cnn", "lstm", "bert-lstm"):
+            raise ConfigError(
+                f"text.window_encoder is `{text.window_encoder}`: the windows of a `bert-lstm` are read by a BERT.",
+                hint="Use `bert`, a folder or a hub name.",
+            )
+        shortest = min(one.max_tokens for one in (text, tag) if one.encoder == "bert-lstm")
+        if text.window > shortest:
+            raise ConfigError(
+                f"text.window ({text.window}) is longer than the text that is read of it ({shortest} tokens).",
+                hint="Lower text.window, or raise max_tokens: it bounds all windows together.",
+            )
     ceiling = settings.negatives.ceiling
     if isinstance(ceiling, float | int) and ceiling <= settings.negatives.offset:
         raise ConfigError(

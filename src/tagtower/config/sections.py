@@ -10,6 +10,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from tagtower.records import TextField
+
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -140,20 +142,42 @@ class AudioSettings(Section):
 
 
 class TextSettings(Section):
-    """Words of a video: its title, read by a transformer."""
+    """Words of a video: its title, and on request its description and subtitles."""
 
     encoder: str = Field(
         "bert",
-        description="`bert` (small, from scratch), `none`, a folder of a BERT-family model, or a hub name",
+        description="from scratch: `bert` (small), `bow`, `tfidf`, `cnn`, `lstm`; `bert-lstm` for long text (see "
+        "`window_encoder`); `none`; a folder of a BERT-family model, or a hub name",
     )
-    pool: Literal["cls", "mean"] = Field("mean", description="what is taken of the last layer")
-    fields: tuple[Literal["title"], ...] = Field(("title",), description="which texts of a video are read")
+    window_encoder: str = Field(
+        "bert",
+        description="what reads each window of a `bert-lstm`: `bert` (small, from scratch), a folder, or a hub name",
+    )
+    window: Annotated[int, Field(ge=4, le=8192)] = Field(
+        32, description="length of a window of a `bert-lstm` (tokens)"
+    )
+    pool: Literal["cls", "mean"] = Field(
+        "mean",
+        description="what is taken of the last layer; of an `lstm`, `cls` is the last state of each direction",
+    )
+    fields: Annotated[tuple[TextField, ...], Field(min_length=1)] = Field(
+        ("title",),
+        description="which texts of a video are read, the leading one first: `title`, `description`, `subtitles` "
+        "(noisy and redundant)",
+    )
+    field_dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.2,
+        description="probability that a field is hidden in training where there are several; one always stays",
+    )
     max_tokens: Annotated[int, Field(ge=4, le=8192)] = Field(64, description="longer titles are cut (tokens)")
-    vocabulary: Annotated[int, Field(ge=100, le=200_000)] = Field(
-        4000, description="WordPiece vocabulary of a `bert` from scratch, at most this many pieces"
+    long_tokens: Annotated[int, Field(ge=4, le=8192)] = Field(
+        256, description="longer descriptions and subtitles are cut (tokens)"
     )
-    layers: Positive = Field(2, description="layers of a `bert` from scratch")
-    width: Positive = Field(128, description="width of a `bert` from scratch")
+    vocabulary: Annotated[int, Field(ge=100, le=200_000)] = Field(
+        4000, description="WordPiece vocabulary of what starts from scratch, at most this many pieces"
+    )
+    layers: Positive = Field(2, description="layers of a `bert` or `lstm` from scratch")
+    width: Annotated[int, Field(ge=4)] = Field(128, description="width of what starts from scratch")
     heads: Positive = Field(4, description="attention heads of a `bert` from scratch")
     dropout: Share = Field(0.1, description="dropout on the title feature while training")
 
@@ -163,11 +187,34 @@ class TagSettings(Section):
 
     encoder: str = Field(
         "shared",
-        description="`shared` (the title's backbone), `bert` (small, from scratch), a folder, or a hub name",
+        description="`shared` (the title's network), a kind of `text.encoder`, a folder, or a hub name",
     )
     pool: Literal["cls", "mean"] = Field("mean", description="what is taken of the last layer")
     max_tokens: Annotated[int, Field(ge=4, le=8192)] = Field(32, description="longer tags are cut (tokens)")
     hidden: Positive = Field(128, description="width of the residual layer behind the backbone")
+    templates: tuple[str, ...] = Field(
+        (),
+        description="sentences with `{}` where the tag goes, such as `a video of {}`; the vectors of all are averaged. "
+        "None: the tag as it is",
+    )
+    aliases: Literal["nearest", "off"] = Field(
+        "nearest",
+        description="when tags are ranked: `nearest`, a tag is as far as the nearest of its name and its aliases; "
+        "`off`, the name alone",
+    )
+    descriptions: Literal["nearest", "off"] = Field(
+        "off",
+        description="when tags are ranked: `nearest`, `tag: description` is one more wording of a tag that has a "
+        "description",
+    )
+    memory: bool = Field(
+        False,
+        description="a learned vector for each tag of the training videos, added to what its words say; a new tag "
+        "has none",
+    )
+    memory_dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.2, description="probability that a known tag answers by its words alone in training"
+    )
 
 
 class FusionSettings(Section):
@@ -253,6 +300,14 @@ class TrainSettings(Section):
         "the gate weighs the experts by what they know (under the distance `cosine`, else nothing is): worth most "
         "where examples are few; `plain`: not",
     )
+    finetune: Annotated[tuple[Literal["image", "text", "tag"], ...], Field(min_length=1)] = Field(
+        ("image", "text", "tag"),
+        description="whose pretrained backbones are trained under `finetune`; the others stay frozen, their features "
+        "stored",
+    )
+    finetune_embeddings: bool = Field(
+        True, description="under `finetune` the word embeddings of text backbones are trained as well"
+    )
     epochs: Positive = Field(20, description="passes over the training videos")
     batch_size: Positive = Field(64, description="videos per step")
     learning_rate: Annotated[float, Field(gt=0)] = Field(
@@ -261,7 +316,16 @@ class TrainSettings(Section):
     backbone_learning_rate: Annotated[float, Field(gt=0)] = Field(
         2e-5, description="peak rate of pretrained backbones under `finetune`"
     )
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0, description="each layer of a backbone learns at this share of the rate of the layer above it"
+    )
     weight_decay: Annotated[float, Field(ge=0)] = Field(0.01, description="AdamW's weight decay")
+    memory_learning_rate: Annotated[float, Field(gt=0)] = Field(
+        1e-3, description="peak rate of the learned vectors of known tags (tag.memory)"
+    )
+    memory_weight_decay: Annotated[float, Field(ge=0)] = Field(
+        0.01, description="AdamW's weight decay on the learned vectors of known tags"
+    )
     interpolate: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0,
         description="the weights that are kept lie this share of the way from the first weights to the trained "

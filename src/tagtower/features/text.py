@@ -117,6 +117,30 @@ def tokenize(
     return [np.array(ids, np.int64) for ids in encoded["input_ids"]]
 
 
+def tokenize_windows(
+    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], window: int, most: int
+) -> list[Int64[np.ndarray, "token"]]:
+    """Return the token ids of each text in windows one after the other, each with its special tokens, unpadded.
+
+    All windows but the last hold `window` tokens; there are at most `most`, and the text beyond is not read.
+    """
+    if not texts:
+        return []
+    encoded = tokenizer(
+        [_readable(text[: window * most * CHARACTERS_PER_TOKEN]) for text in texts],
+        truncation=True,
+        max_length=window,
+        padding=False,
+        return_overflowing_tokens=True,
+        return_attention_mask=False,
+        return_token_type_ids=False,
+    )
+    windows: list[list[list[int]]] = [[] for _ in texts]
+    for text, ids in zip(encoded["overflow_to_sample_mapping"], encoded["input_ids"], strict=True):
+        windows[text].append(ids)
+    return [np.array([one for ids in found[:most] for one in ids], np.int64) for found in windows]
+
+
 def _blank(model: models.WordPiece) -> Tokenizer:
     """The tokenizer without its vocabulary: how a text is folded and cut into words."""
     tokenizer = Tokenizer(model)

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -20,9 +21,11 @@ from tagtower.config import Settings
 from tagtower.errors import InputError, MediaError
 from tagtower.features.store import CENTRE, FeatureKey, FeatureStore
 from tagtower.media.records import DecodedMedia, DecodeRequest, FrameRequest, SoundRequest
+from tagtower.pipeline.words import words_of
 from tagtower.records import Video
 from tagtower.storage.hashing import hash_text
 from tagtower.towers import TwoTower, VideoFeatures
+from tagtower.towers.inputs import FIELD_NAMES
 
 TITLES_AHEAD = 256
 """Titles that go through the text backbone together: long enough for full batches, short enough to stream."""
@@ -90,6 +93,14 @@ class _Looked:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """The text features of one video by their name in `VideoFeatures`, and what was wrong with its texts."""
+
+    features: dict[str, np.ndarray]
+    problems: tuple[str, ...]
+
+
 class FeatureExtractor:
     """Turns videos into features, decoding ahead of the consumer and keeping what was computed.
 
@@ -128,13 +139,12 @@ class FeatureExtractor:
         pool = ThreadPoolExecutor(self._decoder.workers, thread_name_prefix="decode")
         try:
             while chunk := list(islice(source, TITLES_AHEAD)):
-                titles = self._titles(chunk)
-                waiting: deque[tuple[Video, np.ndarray | None, Future[_Looked] | None]] = deque()
-                for video, title in zip(chunk, titles, strict=True):
+                waiting: deque[tuple[Video, _Read, Future[_Looked] | None]] = deque()
+                for video, words in zip(chunk, self._words(chunk), strict=True):
                     future = None
                     if video.media is not None and self._reads_media:
                         future = pool.submit(self._look, video.media, draws)
-                    waiting.append((video, title, future))
+                    waiting.append((video, words, future))
                     if len(waiting) > ahead:
                         yield self._finish(*waiting.popleft(), draws)
                 while waiting:
@@ -198,7 +208,7 @@ class FeatureExtractor:
         return DecodeRequest(frames if draws else None, sound if ("audio", CENTRE) in missing else None)
 
     def _finish(
-        self, video: Video, title: np.ndarray | None, future: Future[_Looked] | None, draws: Sequence[int]
+        self, video: Video, words: _Read, future: Future[_Looked] | None, draws: Sequence[int]
     ) -> Extracted | Failed:
         """In the consumer's thread, which alone runs the backbones: complete one video."""
         start = time.perf_counter()
@@ -211,12 +221,15 @@ class FeatureExtractor:
             return Failed(video, error)
         values = self._complete(looked)
         features = tuple(
-            VideoFeatures(image=values.get(("image", draw)), audio=values.get(("audio", CENTRE)), text=title)
+            VideoFeatures(
+                image=values.get(("image", draw)), audio=values.get(("audio", CENTRE)), **words.features
+            )
             for draw in draws
         )
         if not features[0].present:
             return Failed(video, looked.lacking or self._nothing_usable(video))
-        warnings = (looked.lacking.reason,) if looked.lacking is not None else ()
+        warnings: tuple[str, ...] = () if looked.lacking is None else (looked.lacking.reason,)
+        warnings = looked.media.warnings if looked.media is not None else warnings
         return Extracted(
             video,
             features,
@@ -229,7 +242,7 @@ class FeatureExtractor:
                 for draw in draws
             ),
             looked.seconds + time.perf_counter() - start,
-            looked.media.warnings if looked.media is not None else warnings,
+            (*warnings, *words.problems),
             values.get(("seconds", CENTRE)),
         )
 
@@ -263,14 +276,19 @@ class FeatureExtractor:
         )
         return [found[text] for text in texts]
 
-    def _titles(self, videos: Sequence[Video]) -> list[np.ndarray | None]:
-        """The title feature of each video; None where the model reads no titles or there is none."""
-        if "text" not in self._specs:
-            return [None] * len(videos)
-        titles = [video.title.strip() if video.title else "" for video in videos]
-        spec = self._specs["text"] if self._tower.text_is_frozen else None
-        found = self._texts(sorted(set(titles) - {""}), self._tower.title_features, spec)
-        return [found.get(title) for title in titles]
+    def _words(self, videos: Sequence[Video]) -> list[_Read]:
+        """The features of each video's texts by field, those that the model reads and the video has."""
+        names = self._settings.text.fields if "text" in self._specs else ()
+        words = [words_of(video, names) for video in videos]
+        features: list[dict[str, np.ndarray]] = [{} for _ in videos]
+        for name in names:
+            texts = [one.texts.get(name, "") for one in words]
+            spec = self._tower.field_spec(name) if self._tower.text_is_frozen else None
+            found = self._texts(sorted(set(texts) - {""}), partial(self._tower.field_features, name), spec)
+            for row, text in enumerate(texts):
+                if text:
+                    features[row][FIELD_NAMES[name]] = found[text]
+        return [_Read(own, one.problems) for own, one in zip(features, words, strict=True)]
 
     def _texts(
         self, texts: Sequence[str], encode: Callable[[Sequence[str]], Sequence[np.ndarray]], spec: str | None
@@ -286,7 +304,10 @@ class FeatureExtractor:
         return {text: made[text] if text in made else stored[keys[text]] for text in texts}
 
     def _nothing_usable(self, video: Video) -> InputError:
-        reads = {"image": "pictures", "audio": "sound", "text": "a title"}
+        words = " or ".join(
+            f"a {name}" if name != "subtitles" else name for name in self._settings.text.fields
+        )
+        reads = {"image": "pictures", "audio": "sound", "text": words}
         needs = " or ".join(reads[modality] for modality in self._tower.modalities)
         name = video.media or video.id
         return InputError(

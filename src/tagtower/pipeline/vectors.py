@@ -10,11 +10,15 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
+from tagtower.config import TagSettings
 from tagtower.errors import InputError
 from tagtower.features.store import CENTRE, FeatureKey, FeatureStore
+from tagtower.index.exact import ExactIndex
+from tagtower.index.wordings import Distances, NearestWording
+from tagtower.library.tags import TagLibrary, normalize_tag
 from tagtower.pipeline.extract import Extracted, Failed
-from tagtower.records import MODALITIES, Modality, Video
-from tagtower.storage.hashing import hash_text
+from tagtower.records import MODALITIES, Modality, Tag, Video
+from tagtower.storage.hashing import hash_json, hash_text
 from tagtower.towers import TwoTower, collate_texts, collate_videos
 
 TAG_BATCH = 256
@@ -62,10 +66,7 @@ def embed_videos(
 def _mask(one: Extracted | Failed, tower: TwoTower, keep: Collection[Modality]) -> Extracted | Failed:
     if isinstance(one, Failed) or set(tower.modalities) <= set(keep):
         return one
-    features = replace(
-        one.features[0],
-        **{modality: None for modality in MODALITIES if modality not in keep},
-    )
+    features = one.features[0].only(keep)
     if not set(features.present) & set(tower.modalities):
         name = one.video.media or one.video.id
         return Failed(
@@ -114,31 +115,87 @@ class TagVectors:
         self._tower = tower
         self._spec = f"tag-vector:{fingerprint}"
         self._store = store
-        self._known: dict[str, np.ndarray] = {}
+        self._known: dict[Wording, np.ndarray] = {}
 
     def encode(self, texts: Sequence[str]) -> Float[np.ndarray, "tag dim"]:
         """Return one vector a text, in order; only texts never seen before are encoded."""
-        missing = [text for text in dict.fromkeys(texts) if text not in self._known]
+        return self._encode([Wording(text, normalize_tag(text)) for text in texts])
+
+    def index(self, library: TagLibrary) -> Distances:
+        """Return what tells how far each tag of `library` is from a video.
+
+        A tag is as far as the nearest of its wordings: its name, its aliases and its description, as far as
+        `tag.aliases` and `tag.descriptions` say.
+        """
+        settings = self._tower.settings
+        wordings = [tag_wordings(tag, settings.tag) for tag in library.tags]
+        vectors = self._encode([wording for one in wordings for wording in one])
+        index = ExactIndex(vectors, settings.distance.kind)
+        counts = np.array([len(one) for one in wordings])
+        if len(vectors) == len(library):
+            return index
+        return NearestWording(index, np.concatenate([[0], counts.cumsum()[:-1]]))
+
+    def _encode(self, wordings: Sequence[Wording]) -> Float[np.ndarray, "wording dim"]:
+        missing = [one for one in dict.fromkeys(wordings) if one not in self._known]
         if missing:
             self._fetch(missing)
-        if not texts:
+        if not wordings:
             return np.zeros((0, self._tower.width), np.float32)
-        return np.stack([self._known[text] for text in texts])
+        return np.stack([self._known[one] for one in wordings])
 
-    def _fetch(self, texts: Sequence[str]) -> None:
-        keys = {text: FeatureKey(hash_text(text), self._spec, CENTRE) for text in texts}
+    def _fetch(self, wordings: Sequence[Wording]) -> None:
+        keys = {one: FeatureKey(self._content(one), self._spec, CENTRE) for one in wordings}
         stored = self._store.get_many(list(keys.values()))
-        self._known.update({text: stored[key] for text, key in keys.items() if key in stored})
-        new = [text for text in texts if keys[text] not in stored]
+        self._known.update({one: stored[key] for one, key in keys.items() if key in stored})
+        new = [one for one in wordings if keys[one] not in stored]
         for start in range(0, len(new), TAG_BATCH):
             part = new[start : start + TAG_BATCH]
-            made = dict(zip(part, encode_tags(self._tower, part), strict=True))
-            self._store.put_many({keys[text]: vector for text, vector in made.items()})
+            vectors = encode_tags(self._tower, [one.text for one in part], [one.tag for one in part])
+            made = dict(zip(part, vectors, strict=True))
+            self._store.put_many({keys[one]: vector for one, vector in made.items()})
             self._known.update(made)
 
+    def _content(self, wording: Wording) -> str:
+        """What a vector depends on beside the model: the text, and with a memory also whose wording it is."""
+        if self._tower.memory is None or normalize_tag(wording.text) == wording.tag:
+            return hash_text(wording.text)
+        return hash_json([wording.text, wording.tag])
 
-def encode_tags(tower: TwoTower, texts: Sequence[str]) -> Float[np.ndarray, "tag dim"]:
-    """Return the tag tower's vector of each text."""
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """A text that stands for a tag, which is named by its normal form."""
+
+    text: str
+    tag: str
+
+
+def tag_wordings(tag: Tag, settings: TagSettings) -> list[Wording]:
+    """Return the texts that a tag is found by: its name first, then what `settings` add."""
+    texts = [tag.text]
+    if settings.aliases == "nearest":
+        texts += tag.aliases
+    if settings.descriptions == "nearest" and tag.description:
+        texts.append(f"{tag.text}: {tag.description}")
+    name = normalize_tag(tag.text)
+    return [Wording(text, name) for text in texts]
+
+
+def encode_tags(
+    tower: TwoTower, texts: Sequence[str], tags: Sequence[str] | None = None
+) -> Float[np.ndarray, "tag dim"]:
+    """Return the tag tower's vector of each text; a tag that the model remembers answers with its memory.
+
+    Args:
+        tags: the normal form of the tag that each text stands for; by default the text is the tag.
+    """
+    if not texts:
+        return np.zeros((0, tower.width), np.float32)
+    names = [normalize_tag(text) for text in texts] if tags is None else tags
+    known = None if tower.memory is None else tower.memory.rows(names)
+    wordings = [tower.tag_wordings(text) for text in texts]
+    features = tower.tag_features([wording for one in wordings for wording in one])
     with torch.inference_mode():
-        vectors = tower.encode_tags(collate_texts(tower.tag_features(texts)).to(tower.device))
+        vectors = tower.encode_tags(collate_texts(features, known, len(wordings[0])).to(tower.device))
     return np.asarray(vectors.float().cpu().numpy())

@@ -4,11 +4,13 @@ from tagtower.towers.build import build_two_tower
 from tagtower.towers.distances import DISTANCES
 from tagtower.towers.folder import LoadedModel, load_model, save_model
 from tagtower.towers.inputs import TextBatch, VideoBatch, VideoFeatures, collate_texts, collate_videos
+from tagtower.towers.memory import TagMemory
 from tagtower.towers.two_tower import TwoTower, VideoEncoding
 
 __all__ = [
     "DISTANCES",
     "LoadedModel",
+    "TagMemory",
     "TextBatch",
     "TwoTower",
     "VideoBatch",

@@ -8,16 +8,16 @@ import torch
 
 from tagtower.config import Settings
 from tagtower.features.text import load_tokenizer, train_wordpiece
-from tagtower.towers.assemble import Backbones, assemble, title_tokens
+from tagtower.towers.assemble import Backbones, assemble, tag_tokens, title_tokens
 from tagtower.towers.backbones import (
-    TextBackbone,
     pretrained_text,
-    scratch_text,
 )
 from tagtower.towers.heads import ProjectionHead
 from tagtower.towers.hub import pretrained_folder
 from tagtower.towers.inputs import collate_texts
 from tagtower.towers.names import naming_weight, read_class_names
+from tagtower.towers.text.bag import BagOfPieces
+from tagtower.towers.text.kinds import TEXT_KINDS, TextNetwork, network_of
 from tagtower.towers.two_tower import TwoTower
 from tagtower.towers.vision import Descriptors, FrameBackbone, pretrained_vision, scratch_vision
 
@@ -25,9 +25,9 @@ from tagtower.towers.vision import Descriptors, FrameBackbone, pretrained_vision
 def build_two_tower(settings: Settings, titles: Sequence[str], tags: Sequence[str]) -> TwoTower:
     """Return a model with pretrained backbones where the settings name any, the rest random by `train.seed`.
 
-    `titles` and `tags` are what a `bert` from scratch learns its WordPiece vocabulary from; no backbone that is
-    pretrained looks at them. Where the picture network knows its classes by name and the tag tower is pretrained,
-    the image head starts from these names.
+    `titles` and `tags` are what a text network from scratch learns its WordPiece vocabulary from, and a `tfidf` how
+    common each piece is; no backbone that is pretrained looks at them. Where the picture network knows its classes
+    by name and the tag tower is pretrained, the image head starts from these names.
 
     Raises:
         ConfigError: a setting names no model, or one that does not fit.
@@ -74,30 +74,33 @@ def _image_backbone(settings: Settings) -> FrameBackbone | None:
     return pretrained_vision(folder, image.crop, shift=image.temporal == "tsm")
 
 
-def _title_backbone(settings: Settings, titles: Sequence[str], tags: Sequence[str]) -> TextBackbone | None:
-    text = settings.text
-    if text.encoder == "none":
+def _title_backbone(settings: Settings, titles: Sequence[str], tags: Sequence[str]) -> TextNetwork | None:
+    if settings.text.encoder == "none":
         return None
-    if text.encoder == "bert":
-        # Titles and tags are written in one language: a word of either should be whole in both towers.
-        tokenizer = train_wordpiece([*titles, *tags], text.vocabulary)
-        return scratch_text(text, tokenizer, title_tokens(settings))
-    return _pretrained_text(text.encoder, "text.encoder", title_tokens(settings))
+    # Titles and tags are written in one language: a word of either should be whole in both towers.
+    return _text_network(
+        settings, settings.text.encoder, "text.encoder", title_tokens(settings), [*titles, *tags]
+    )
 
 
 def _tag_backbone(
-    settings: Settings, title: TextBackbone | None, titles: Sequence[str], tags: Sequence[str]
-) -> TextBackbone:
-    tag = settings.tag
-    if tag.encoder == "shared":
+    settings: Settings, title: TextNetwork | None, titles: Sequence[str], tags: Sequence[str]
+) -> TextNetwork:
+    if settings.tag.encoder == "shared":
         assert title is not None, "check_settings refuses `shared` without a title encoder"
         return title
-    if tag.encoder == "bert":
-        tokenizer = train_wordpiece([*titles, *tags], settings.text.vocabulary)
-        return scratch_text(settings.text, tokenizer, tag.max_tokens)
-    return _pretrained_text(tag.encoder, "tag.encoder", tag.max_tokens)
+    return _text_network(
+        settings, settings.tag.encoder, "tag.encoder", tag_tokens(settings), [*titles, *tags]
+    )
 
 
-def _pretrained_text(name: str, setting: str, max_tokens: int) -> TextBackbone:
-    folder = pretrained_folder(name, setting)
+def _text_network(
+    settings: Settings, encoder: str, setting: str, max_tokens: int, texts: Sequence[str]
+) -> TextNetwork:
+    name = network_of(encoder, settings)
+    if name in TEXT_KINDS:
+        tokenizer = train_wordpiece(texts, settings.text.vocabulary)
+        network = TEXT_KINDS[name](settings.text, tokenizer, max_tokens)
+        return network.learn(texts) if isinstance(network, BagOfPieces) else network
+    folder = pretrained_folder(name, setting if name == encoder else "text.window_encoder")
     return pretrained_text(folder, load_tokenizer(folder), max_tokens)

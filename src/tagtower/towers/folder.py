@@ -3,6 +3,7 @@
 config.json          format, settings, hash of every other file that an answer depends on
 model.safetensors    all weights, backbones included
 training_tags.json   the tags that occurred in training
+tag_memory.json      the normal forms of the tags that have a learned vector, in the order of the vectors
 metrics.json         what training measured
 README.md            the model card
 image/ text/ tag/    configuration of a pretrained backbone; tokenizer of a text backbone
@@ -26,23 +27,23 @@ from tagtower.errors import ConfigError, ModelError
 from tagtower.features.text import load_tokenizer
 from tagtower.storage.atomic import atomic_folder, write_bytes, write_json, write_text
 from tagtower.storage.hashing import hash_file, hash_json
-from tagtower.towers.assemble import FROM_SCRATCH, Backbones, assemble, title_tokens
-from tagtower.towers.backbones import (
-    TextBackbone,
-    blank_text,
-    scratch_text,
-)
+from tagtower.towers.assemble import FROM_SCRATCH, Backbones, assemble, tag_tokens, title_tokens
+from tagtower.towers.backbones import blank_text
+from tagtower.towers.text import TextEncoder
+from tagtower.towers.text.kinds import TEXT_KINDS, TextNetwork, network_of
 from tagtower.towers.two_tower import TwoTower
 from tagtower.towers.vision import Descriptors, FrameBackbone, VisionBackbone, blank_vision, scratch_vision
 
 FORMAT = 1
 WEIGHTS = "model.safetensors"
+MEMORY = "tag_memory.json"
 
 VECTOR_SECTIONS = {"image", "audio", "text", "tag", "fusion", "distance"}
 TRAINING_ONLY = {
     "image": {"cache_draws", "dropout"},
     "audio": {"dropout"},
-    "text": {"dropout"},
+    "text": {"dropout", "field_dropout"},
+    "tag": {"memory_dropout"},
     "fusion": {"expert_loss", "modality_dropout"},
 }
 """Settings of those sections that leave a finished model's vectors alone."""
@@ -70,6 +71,8 @@ def save_model(
     with atomic_folder(folder) as partial:
         write_bytes(partial / WEIGHTS, save(_weights(tower)))
         write_json(partial / "training_tags.json", list(training_tags))
+        if tower.memory is not None:
+            write_json(partial / MEMORY, list(tower.memory.names))
         for part in ("image", "text", "tag"):
             _save_backbone(partial / part, tower, part)
         config: dict[str, Any] = {
@@ -102,6 +105,8 @@ def load_model(folder: str | Path, device: torch.device | str = "cpu") -> Loaded
         raise ModelError(f"{folder}: its settings are not those of this version: {error.message}") from None
     with torch.random.fork_rng():  # the random weights that are about to be replaced disturb no one
         tower = assemble(settings, _blank_backbones(settings, folder))
+    if tower.memory is not None:
+        tower.memory.grow(_read_json(folder / MEMORY))
     _fill(tower, folder / WEIGHTS)
     return LoadedModel(
         tower=tower.to(device).eval(),
@@ -147,7 +152,7 @@ def _save_backbone(folder: Path, tower: TwoTower, part: str) -> None:
         backbone.model.config.save_pretrained(folder)
         if isinstance(backbone, VisionBackbone):
             backbone.pixels.write(folder)
-    if isinstance(backbone, TextBackbone):
+    if isinstance(encoder, TextEncoder):
         backbone.tokenizer.save_pretrained(folder)
 
 
@@ -159,7 +164,7 @@ def _blank_backbones(settings: Settings, folder: Path) -> Backbones:
         assert text is not None, "check_settings refuses `shared` without a title encoder"
         tag = text
     else:
-        tag = _blank_text(settings, settings.tag.encoder, folder / "tag", settings.tag.max_tokens)
+        tag = _blank_text(settings, settings.tag.encoder, folder / "tag", tag_tokens(settings))
     return Backbones(_blank_image(settings, folder / "image"), text, tag)
 
 
@@ -173,10 +178,11 @@ def _blank_image(settings: Settings, folder: Path) -> FrameBackbone | None:
     return blank_vision(folder, settings.image.crop, shift=settings.image.temporal == "tsm")
 
 
-def _blank_text(settings: Settings, encoder: str, folder: Path, max_tokens: int) -> TextBackbone:
+def _blank_text(settings: Settings, encoder: str, folder: Path, max_tokens: int) -> TextNetwork:
     tokenizer = load_tokenizer(folder)
-    if encoder in FROM_SCRATCH:
-        return scratch_text(settings.text, tokenizer, max_tokens)
+    kind = network_of(encoder, settings)
+    if kind in TEXT_KINDS:
+        return TEXT_KINDS[kind](settings.text, tokenizer, max_tokens)
     return blank_text(folder, tokenizer)
 
 

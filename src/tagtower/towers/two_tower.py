@@ -8,18 +8,21 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, Int64, UInt8
+from jaxtyping import Bool, Float, Float32, UInt8
 from torch import Tensor, nn
 
 from tagtower.config import Settings, TrainSettings
-from tagtower.records import Modality
+from tagtower.records import TEXT_FIELDS, Modality, TextField
 from tagtower.storage.hashing import hash_json
 from tagtower.towers.audio import AudioEncoder
-from tagtower.towers.fusion import MixtureOfExperts
+from tagtower.towers.depth import layer_depths
+from tagtower.towers.fusion import MixtureOfExperts, hide_modalities
 from tagtower.towers.heads import ProjectionHead, unit
 from tagtower.towers.image import ImageEncoder
-from tagtower.towers.inputs import TextBatch, VideoBatch
+from tagtower.towers.inputs import TextBatch, TextFeature, VideoBatch
+from tagtower.towers.memory import TagMemory
 from tagtower.towers.text import TextEncoder
+from tagtower.towers.text.fields import FieldMixture
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +81,12 @@ class TwoTower(nn.Module):
             modality_dropout=settings.fusion.modality_dropout,
         )
 
+        names = settings.text.fields
+        self.mixture: FieldMixture | None = None
+        if text is not None and len(names) > 1:
+            self.mixture = FieldMixture(len(names), text.width)
+        self.memory = TagMemory(self.width, settings.tag.memory_dropout) if settings.tag.memory else None
+
     @property
     def device(self) -> torch.device:
         """Where the model lives."""
@@ -104,7 +113,7 @@ class TwoTower(nn.Module):
         experts = torch.zeros(shape, device=batch.present.device)
         for column, modality in enumerate(self.modalities):
             rows = batch.present[:, column]
-            if getattr(batch, modality) is None:
+            if not bool(rows.any()):
                 continue
             feature = self.joined(batch, modality)
             experts[rows, column] = self._normalised(self.heads[modality](feature)).float()
@@ -114,8 +123,32 @@ class TwoTower(nn.Module):
     def joined(self, batch: VideoBatch, modality: Modality) -> Float[Tensor, "some feature"]:
         """Return what the head of `modality` is given: one feature for each video that has the modality."""
         rows = batch.present[:, self.modalities.index(modality)]
+        if modality == "text" and self.settings.text.fields != ("title",):
+            return self._read_fields(batch, rows)
         values, mask = getattr(batch, modality), getattr(batch, f"{modality}_mask")
         return getattr(self, modality)(values[rows], None if mask is None else mask[rows])  # type: ignore[no-any-return]
+
+    def _read_fields(self, batch: VideoBatch, rows: Bool[Tensor, "batch"]) -> Float[Tensor, "some dim"]:
+        """Return the text feature of the videos in `rows`, each of which has a field that the model reads.
+
+        In training some fields are hidden at random; one always stays.
+        """
+        assert self.text is not None, "this model reads no words"
+        assert batch.fields is not None, "collate_videos says which fields there are"
+        names = self.settings.text.fields
+        present = batch.fields[rows][:, [TEXT_FIELDS.index(name) for name in names]]
+        if self.training and self.settings.text.field_dropout > 0:
+            present = hide_modalities(present, self.settings.text.field_dropout)
+        features = torch.zeros((*present.shape, self.text.width), device=present.device)
+        for column, name in enumerate(names):
+            part = batch.field(name)
+            chosen = rows.nonzero()[:, 0][present[:, column]]
+            if part is not None and len(chosen):
+                mask = None if part.mask is None else part.mask[chosen]
+                features[present[:, column], column] = self.text(part.values[chosen], mask).float()
+        if self.mixture is None:
+            return features[:, 0]
+        return self.mixture(features, present)  # type: ignore[no-any-return]
 
     def encode_frames(
         self, frames: Float[Tensor, "frame image_dim"] | UInt8[Tensor, "frame height width 3"]
@@ -126,7 +159,12 @@ class TwoTower(nn.Module):
 
     def encode_tags(self, batch: TextBatch) -> Float[Tensor, "tag dim"]:
         """Return the vectors of tags that `tag_features` and `collate_texts` made ready."""
-        return self._normalised(self.tag_head(self.tag(batch.values, batch.mask))).float()
+        words = self._normalised(self.tag_head(self.tag(batch.values, batch.mask))).float()
+        if batch.wordings > 1:
+            words = self._normalised(words.view(len(batch), batch.wordings, -1).mean(1))
+        if self.memory is None or batch.known is None:
+            return words
+        return self._normalised(self.memory(words, batch.known))
 
     def frame_features(
         self, frames: UInt8[np.ndarray, "frame height width 3"]
@@ -142,17 +180,25 @@ class TwoTower(nn.Module):
         assert self.audio is not None, "this model reads no sound"
         return self.audio.features(waveform)
 
-    def title_features(
-        self, texts: Sequence[str]
-    ) -> list[Float32[np.ndarray, "dim"]] | list[Int64[np.ndarray, "token"]]:
-        """Return for each title a vector where the text backbone is frozen, else token ids."""
-        assert self.text is not None, "this model reads no titles"
-        return self.text.features(texts)
+    def title_features(self, texts: Sequence[str]) -> list[TextFeature]:
+        """Return for each title a vector, or one a window, where the text backbone is frozen, else token ids."""
+        return self.field_features("title", texts)
 
-    def tag_features(
-        self, texts: Sequence[str]
-    ) -> list[Float32[np.ndarray, "dim"]] | list[Int64[np.ndarray, "token"]]:
-        """Return for each tag a vector where the tag backbone is frozen, else token ids."""
+    def field_features(self, field: TextField, texts: Sequence[str]) -> list[TextFeature]:
+        """Return for each text of a field what `title_features` does; the others are cut to `text.long_tokens`."""
+        assert self.text is not None, "this model reads no words"
+        return self.text.features(texts, self._tokens_of(field))
+
+    def tag_wordings(self, text: str) -> list[str]:
+        """Return the texts whose vectors are averaged for a tag: it in every template, or the tag as it is.
+
+        Source: Radford et al., "Learning Transferable Visual Models From Natural Language Supervision" (2021),
+            section 3.1.4.
+        """
+        return [template.replace("{}", text) for template in self.settings.tag.templates] or [text]
+
+    def tag_features(self, texts: Sequence[str]) -> list[TextFeature]:
+        """Return for each tag a vector, or one a window, where the tag backbone is frozen, else token ids."""
         return self.tag.features(texts)
 
     def spec(self, part: Modality | Literal["tag"]) -> str:
@@ -165,25 +211,37 @@ class TwoTower(nn.Module):
         assert encoder is not None, f"this model has no {part}"
         return hash_json({"part": part, **encoder.spec()})
 
+    def field_spec(self, field: TextField) -> str:
+        """Return what `spec` does of the text, for one of its fields; for the title the two are one."""
+        assert self.text is not None, "this model reads no words"
+        return hash_json({"part": "text", **self.text.spec(self._tokens_of(field))})
+
+    def _tokens_of(self, field: TextField) -> int:
+        return self.settings.text.max_tokens if field == "title" else self.settings.text.long_tokens
+
     def parameter_groups(self, train: TrainSettings) -> list[dict[str, Any]]:
-        """Return AdamW's groups: pretrained backbones at their own rate; no decay on norms and biases."""
-        pretrained = {
-            id(parameter)
+        """Return AdamW's groups: pretrained backbones, by layer, and the tag memory at their own rates; no
+        decay on norms and biases."""
+        backbone = {
+            id(parameter): train.backbone_learning_rate * train.layer_decay**depth
             for encoder in (self.image, self.text, self.tag)
             if encoder is not None and encoder.pretrained
-            for parameter in encoder.backbone.parameters()
+            for parameter, depth in layer_depths(encoder.backbone)
         }
-        groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+        remembered = None if self.memory is None else id(self.memory.vectors)
+        groups: dict[tuple[float, float], list[nn.Parameter]] = {}
         for parameter in self.parameters():
-            if parameter.requires_grad:
-                groups.setdefault((id(parameter) in pretrained, parameter.ndim > 1), []).append(parameter)
+            if not parameter.requires_grad:
+                continue
+            if id(parameter) == remembered:
+                rates = train.memory_learning_rate, train.memory_weight_decay
+            else:
+                rate = backbone.get(id(parameter), train.learning_rate)
+                rates = rate, train.weight_decay if parameter.ndim > 1 else 0.0
+            groups.setdefault(rates, []).append(parameter)
         return [
-            {
-                "params": parameters,
-                "lr": train.backbone_learning_rate if is_backbone else train.learning_rate,
-                "weight_decay": train.weight_decay if decays else 0.0,
-            }
-            for (is_backbone, decays), parameters in groups.items()
+            {"params": parameters, "lr": rate, "weight_decay": decay}
+            for (rate, decay), parameters in groups.items()
         ]
 
     def _normalised(self, vectors: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:

@@ -8,12 +8,12 @@ from typing import Protocol, final, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
 from tagtower.features.store import CENTRE
 from tagtower.records import Modality
-from tagtower.towers.inputs import TextBatch, VideoBatch, collate_texts, collate_videos
+from tagtower.towers.inputs import TextBatch, VideoBatch, VideoFeatures, collate_texts, collate_videos
 from tagtower.training.dataset import ExampleFeatures
 
 TagFeatures = Callable[[Sequence[str]], Sequence[np.ndarray]]
@@ -32,11 +32,16 @@ class VideoBatches(Protocol):
 def video_batches(examples: ExampleFeatures, modalities: Sequence[Modality]) -> VideoBatches:
     """Return the quickest way to make batches of `examples` for a model that reads `modalities`."""
     if tuple(modalities) == ("text",) and len(examples):
-        titles = [examples.features(row, CENTRE).text for row in range(len(examples))]
-        vectors = [title for title in titles if title is not None and title.dtype == np.float32]
+        found = [examples.features(row, CENTRE) for row in range(len(examples))]
+        vectors = [one.text for one in found if one.text is not None and _is_title_vector(one)]
         if len(vectors) == len(examples):
             return TitleVectors(torch.from_numpy(np.stack(vectors)))
     return CollatedVideos(examples, tuple(modalities))
+
+
+def _is_title_vector(words: VideoFeatures) -> bool:
+    others = words.has_field("description") or words.has_field("subtitles")
+    return words.text is not None and words.text.dtype == np.float32 and words.text.ndim == 1 and not others
 
 
 @final
@@ -70,8 +75,14 @@ class TitleVectors:
 class TagBatches:
     """Batches of the tags of one library, whose features are laid out once."""
 
-    def __init__(self, features: Sequence[np.ndarray], device: torch.device) -> None:
-        self._all = collate_texts(features).to(device)
+    def __init__(
+        self,
+        features: Sequence[np.ndarray],
+        device: torch.device,
+        known: Int64[Tensor, "tag"] | None = None,
+        wordings: int = 1,
+    ) -> None:
+        self._all = collate_texts(features, known, wordings).to(device)
 
     def __len__(self) -> int:
         return len(self._all)
@@ -79,11 +90,16 @@ class TagBatches:
     def __call__(self, tags: Int[Tensor, "tag"] | slice) -> TextBatch:
         """Return the tags at these places of the library; padding that all of them share is cut off."""
         at = tags.to(self._all.values.device) if isinstance(tags, Tensor) else tags
+        wordings = self._all.wordings
+        known = None if self._all.known is None else self._all.known[at]
+        if wordings > 1:
+            rows = torch.arange(len(self._all.values), device=self._all.values.device)
+            at = rows.view(-1, wordings)[at].flatten()
         values, mask = self._all.values[at], self._all.mask
         if mask is None:
-            return TextBatch(values, None)
+            return TextBatch(values, None, known, wordings)
         longest = max(1, int(mask[at].sum(1).max()))
-        return TextBatch(values[:, :longest], mask[at, :longest])
+        return TextBatch(values[:, :longest], mask[at, :longest], known, wordings)
 
 
 @final

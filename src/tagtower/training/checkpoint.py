@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -43,6 +43,7 @@ class Checkpoint:
     weights: dict[str, Tensor]
     optimiser: dict[str, Tensor]
     library: TagLibrary
+    memory: tuple[str, ...]
     negatives: Tensor | None
 
     def restored_round(self, rounds: Rounds) -> Round:
@@ -56,8 +57,11 @@ def write_checkpoint(
     state: TrainingState,
     weights: Mapping[str, Tensor],
     optimiser: Mapping[str, Tensor],
+    memory: Sequence[str] = (),
 ) -> Path:
     """Write a checkpoint of a training that is in a round, and return the path of its JSON file.
+
+    `memory` names the tags that have a learned vector, in the order of the vectors.
 
     Raises:
         StorageError: the disk is full or read-only; the checkpoint before still stands.
@@ -88,6 +92,7 @@ def write_checkpoint(
             "history": [record.to_json() for record in state.history],
             "rounds": [record.to_json() for record in state.rounds],
             "training_tags": list(state.training_tags),
+            "memory": list(memory),
             "library": [_tag_json(tag) for tag in state.round.snapshot.library.tags],
         },
     )
@@ -144,6 +149,7 @@ def _checkpoint(values: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Che
         weights=_part(tensors, "weights"),
         optimiser=_part(tensors, "optimiser"),
         library=TagLibrary.from_tags(_tag(values) for values in values["library"]),
+        memory=tuple(values["memory"]),
         negatives=tensors.get("negatives"),
     )
 

@@ -6,10 +6,11 @@ import math
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tagtower.config import TrainSettings
 from tagtower.towers import TwoTower
+from tagtower.training.weights import with_rows
 
 
 def rate_factor(step: int, steps: int, warmup: float) -> float:
@@ -36,6 +37,16 @@ class Optimiser:
         self._peaks: list[float] = [group["lr"] for group in self._adamw.param_groups]
         self._settings = settings
         self._steps = steps
+
+    def replace(self, old: nn.Parameter, new: nn.Parameter) -> None:
+        """Go over to a parameter that has more rows than `old`, whose moments stay; those of the new rows are zero."""
+        for group in self._adamw.param_groups:
+            group["params"] = [new if parameter is old else parameter for parameter in group["params"]]
+        state = self._adamw.state.pop(old, None)
+        if state is not None:
+            self._adamw.state[new] = {
+                name: with_rows(value, len(new)) if value.ndim else value for name, value in state.items()
+            }
 
     def step(self, step: int) -> tuple[float, float]:
         """Apply the gradients unless they are not finite; return their norm and the rate of the first group."""

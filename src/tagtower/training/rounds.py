@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Int, Int64
 from torch import Tensor
 
 from tagtower.config import Settings
 from tagtower.config.sections import NegativeScope
 from tagtower.errors import TrainingError
-from tagtower.library.tags import TagLibrary
+from tagtower.library.tags import TagLibrary, normalize_tag
 from tagtower.training.batches import TagBatches, TagFeatureCache, TagFeatures, video_batches
 from tagtower.training.dataset import ExampleFeatures
 from tagtower.training.encode import Encoder
@@ -129,10 +129,23 @@ class Rounds:
 
     def _snapshot(self, library: TagLibrary) -> Snapshot:
         if self._latest is None or self._latest.library.version != library.version:
-            features = self._tag_features(library.texts)
-            tags = TagBatches(features, self._encoder.tower.device)
-            self._latest = Snapshot(library, tags, own_tags(self._examples, library))
+            tower = self._encoder.tower
+            wordings = [tower.tag_wordings(text) for text in library.texts]
+            features = self._tag_features([wording for one in wordings for wording in one])
+            own = own_tags(self._examples, library)
+            known = self._remember(library, own)
+            tags = TagBatches(features, tower.device, known, len(wordings[0]))
+            self._latest = Snapshot(library, tags, own)
         return self._latest
+
+    def _remember(self, library: TagLibrary, own: OwnTags) -> Int64[Tensor, "tag"] | None:
+        """Let the tag memory grow by the tags that a training video has, and return the row of every tag."""
+        memory = self._encoder.tower.memory
+        if memory is None:
+            return None
+        names = [normalize_tag(text) for text in library.texts]
+        memory.grow(names[place] for place in torch.unique(own.tags).tolist())
+        return memory.rows(names)
 
     def _mine(
         self, number: int, steps: Sequence[PlannedStep], snapshot: Snapshot

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tagtower.config import Settings
 from tagtower.errors import TrainingError
-from tagtower.towers import TwoTower
+from tagtower.towers import TagMemory, TwoTower
 from tagtower.training.batches import TagFeatures
 from tagtower.training.checkpoint import read_checkpoint, remove_checkpoint, write_checkpoint
 from tagtower.training.dataset import TrainingData
@@ -130,13 +130,18 @@ class _Training:
                 self._fit_start()
             return
         check_identity(self._identity, checkpoint.identity, str(self._folder))
+        with self._growing_memory() as memory:
+            if memory is not None:
+                memory.grow(checkpoint.memory)
         put_weights(self._tower, checkpoint.weights)
         self._optimiser.load(checkpoint.optimiser)
         self._state = replace(checkpoint.state, round=checkpoint.restored_round(self._rounds))
         self._first_step = self._state.step
 
     def _fit_start(self) -> None:
-        report = fit_start(self._encoder, self._rounds.batches, self._rounds.snapshot(), self._settings.seed)
+        with self._growing_memory():
+            snapshot = self._rounds.snapshot()
+        report = fit_start(self._encoder, self._rounds.batches, snapshot, self._settings.seed)
         if report is not None:
             self._tell(HeadsFitted(report))
 
@@ -178,11 +183,21 @@ class _Training:
 
     def _begin_round(self) -> Round:
         started = time.monotonic()
-        begun = self._rounds.begin(self._state.step)
+        with self._growing_memory():
+            begun = self._rounds.begin(self._state.step)
         self._measure_best_again(begun)
         self._state.enter(begun)
         self._tell(RoundMined(begun.record, time.monotonic() - started))
         return begun
+
+    @contextmanager
+    def _growing_memory(self) -> Iterator[TagMemory | None]:
+        """The optimiser follows the tag memory, whose parameter is another one after it has grown."""
+        memory = self._tower.memory
+        before = None if memory is None else memory.vectors
+        yield memory
+        if memory is not None and before is not None and memory.vectors is not before:
+            self._optimiser.replace(before, memory.vectors)
 
     def _step(self, current: Round) -> None:
         state = self._state
@@ -271,7 +286,8 @@ class _Training:
             return
         state = replace(self._state, seconds=self._seconds())
         weights, optimiser = copy_weights(self._tower), self._optimiser.tensors()
-        path = write_checkpoint(self._folder, self._identity, state, weights, optimiser)
+        memory = self._tower.memory.names if self._tower.memory is not None else ()
+        path = write_checkpoint(self._folder, self._identity, state, weights, optimiser, memory)
         self._saved = time.monotonic()
         self._tell(CheckpointWritten(state.step, path))
 

@@ -21,6 +21,15 @@ def copy_weights(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().to("cpu", copy=True) for name, tensor in trained_tensors(model).items()}
 
 
+MEMORY = "memory.vectors"
+"""The one tensor that grows: a tag that came later has no vector in weights that were taken before."""
+
+
+def with_rows(tensor: Tensor, rows: int) -> Tensor:
+    """Return `tensor` with rows of zeros added at its end, so that it has `rows`."""
+    return torch.cat([tensor, tensor.new_zeros(rows - len(tensor), *tensor.shape[1:])])
+
+
 def interpolate_weights(
     start: Mapping[str, Tensor], end: Mapping[str, Tensor], share: float
 ) -> dict[str, Tensor]:
@@ -32,7 +41,9 @@ def interpolate_weights(
     Source: Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022, section 3 (WiSE-FT).
     """
     return {
-        name: torch.lerp(start[name], tensor, share) if tensor.is_floating_point() else tensor
+        name: torch.lerp(_grown(start[name], name, tensor), tensor, share)
+        if tensor.is_floating_point()
+        else tensor
         for name, tensor in end.items()
     }
 
@@ -45,4 +56,8 @@ def put_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """
     with torch.no_grad():
         for name, tensor in trained_tensors(model).items():
-            tensor.copy_(weights[name])
+            tensor.copy_(_grown(weights[name], name, tensor))
+
+
+def _grown(earlier: Tensor, name: str, now: Tensor) -> Tensor:
+    return with_rows(earlier, len(now)) if name == MEMORY else earlier

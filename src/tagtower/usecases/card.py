@@ -85,5 +85,9 @@ def _reads(settings: Settings) -> str:
             f"- sound: {audio.coefficients} MFCC at {audio.sample_rate} Hz, network `{audio.network}`"
         )
     if text.encoder != "none":
-        lines.append(f"- title: up to {text.max_tokens} tokens, encoder `{text.encoder}`")
+        lines += [
+            f"- {field}: up to {text.max_tokens if field == 'title' else text.long_tokens} tokens, encoder "
+            f"`{text.encoder}`"
+            for field in text.fields
+        ]
     return "\n".join(lines)

@@ -11,6 +11,7 @@ from typing import Any
 
 from tagtower.library.tagfile import read_tag_library
 from tagtower.library.tags import TagLibrary
+from tagtower.pipeline.words import words_of
 from tagtower.records import SPLITS, Example, Problem, Problems, Split
 from tagtower.training.manifest import TitleSource, read_manifest
 from tagtower.training.manifest.location import is_local
@@ -100,7 +101,8 @@ def check_data(
     val_share: float = 0.15,
     seed: int = 0,
 ) -> DataReport:
-    """Return what is in a manifest and a tag library, after reading both as training would; no media are opened.
+    """Return what is in a manifest and a tag library, after reading both as training would; subtitle files are read, no
+    media are opened.
 
     Raises:
         ManifestError: the manifest cannot be read; or, if `strict`, a row is bad.
@@ -139,6 +141,10 @@ def _video_facts(examples: Sequence[Example], manifest: Path, problems: Problems
             missing += 1
             place = f"{manifest}:{example.line}" if example.line else str(manifest)
             problems.add(place, f"video: {media} {fault}")
+    for example in examples:
+        place = f"{manifest}:{example.line}" if example.line else str(manifest)
+        for what in words_of(example.video, ("subtitles",)).problems:
+            problems.add(place, f"subtitles: {what}")
     times = sorted(example.published for example in examples if example.published)
     return VideoFacts(
         with_media=len(local),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import final
-
-import numpy as np
 
 from tagtower.errors import StorageError
 from tagtower.features.store import FeatureKey, FeatureStore
@@ -19,12 +17,12 @@ MEMORY_BYTES = 2 << 30
 
 @dataclass(slots=True)
 class _Entry:
-    """One example: its features by draw while in memory, and where the store has them otherwise."""
+    """One example: its features by draw while in memory, and where the store has them otherwise; texts always."""
 
     tags: tuple[str, ...]
     memory: tuple[VideoFeatures, ...] | None
     keys: tuple[dict[str, FeatureKey], ...]
-    text: np.ndarray | None
+    words: VideoFeatures
 
 
 @final
@@ -48,7 +46,8 @@ class StoredExamples:
         held = extracted.features if self.bytes_held + size <= MEMORY_BYTES else None
         if held is not None:
             self.bytes_held += size
-        self.entries.append(_Entry(example.tags, held, extracted.keys, extracted.features[0].text))
+        words = extracted.features[0].only(["text"])
+        self.entries.append(_Entry(example.tags, held, extracted.keys, words))
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -74,8 +73,8 @@ class StoredExamples:
                 f"The feature store at {self.store.path} lost features while training was running.",
                 hint="Do not prune it meanwhile. Go on with --resume: what is missing is extracted again.",
             )
-        return VideoFeatures(
+        return replace(
+            entry.words,
             image=found[keys["image"]] if "image" in keys else None,
             audio=found[keys["audio"]] if "audio" in keys else None,
-            text=entry.text,
         )

@@ -20,6 +20,7 @@ from tagtower.features.store import CENTRE, FeatureStore
 from tagtower.library.tagfile import read_tag_library
 from tagtower.media.isolation import Decoder
 from tagtower.pipeline.extract import Extracted, Failed, FeatureExtractor
+from tagtower.pipeline.words import words_of
 from tagtower.records import Example, Problems, Split
 from tagtower.storage.atomic import write_json
 from tagtower.towers import TwoTower, build_two_tower, load_model, save_model
@@ -125,8 +126,12 @@ def train(
         draws = (CENTRE, *range(settings.image.random_draws if tower.image is not None else 0))
         failures: list[Failed] = []
         data = TrainingData(
-            train=_extract(extractor, features, _tagged(rows, "train"), "train", draws, failures, progress),
-            val=_extract(extractor, features, _tagged(rows, "val"), "val", (CENTRE,), failures, progress),
+            train=_extract(
+                extractor, features, _tagged(rows, "train"), "train", draws, failures, problems, progress
+            ),
+            val=_extract(
+                extractor, features, _tagged(rows, "val"), "val", (CENTRE,), failures, problems, progress
+            ),
         )
         log = stack.enter_context(TensorBoardLog(state / "logs"))
         result = fit(
@@ -213,8 +218,13 @@ def _start_tower(
     settings: Settings, rows: Sequence[Example], tags: Sequence[str], warm_start: Path | None
 ) -> TwoTower:
     if warm_start is None:
-        titles = [row.video.title for row in rows if row.split == "train" and row.video.title]
-        return build_two_tower(settings, titles, tags)
+        texts = [
+            text
+            for row in rows
+            if row.split == "train"
+            for text in words_of(row.video, settings.text.fields).texts.values()
+        ]
+        return build_two_tower(settings, texts, tags)
     tower = load_model(warm_start).tower
     towers = {"image", "audio", "text", "tag", "fusion", "distance"}
     changed = [
@@ -228,7 +238,7 @@ def _start_tower(
             hint="Use the settings of that model; losses, negatives and training may differ.",
         )
     tower.settings = settings
-    return tower.requires_grad_(True)
+    return tower
 
 
 def _extract(
@@ -238,15 +248,18 @@ def _extract(
     split: Split,
     draws: tuple[int, ...],
     failures: list[Failed],
+    problems: Problems,
     progress: Progress,
 ) -> StoredExamples:
-    """Return the examples whose features could be had; the others are added to `failures`."""
+    """Return the examples whose features could be had; the others are added to `failures`, oddities to `problems`."""
     found = StoredExamples(store, draws)
     progress.phase(f"reading {split}", len(rows))
     with torch.inference_mode():
         for row, one in zip(rows, extractor.extract((row.video for row in rows), draws), strict=True):
             if isinstance(one, Extracted):
                 found.add(row, one)
+                for warning in one.warnings:
+                    problems.add(f"line {row.line}" if row.line else row.video.id, warning)
             else:
                 failures.append(one)
                 progress.tell(f"left out: {one.error.message}")

@@ -85,6 +85,8 @@ def label(
                 write_json(one.to_json())
             if isinstance(one, Labelled):
                 done += 1
+                for warning in one.warnings:
+                    progress.tell(f"{one.video.id}: {warning}")
                 if not as_json and out is None:
                     _show(one)
             else:

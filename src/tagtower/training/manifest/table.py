@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from tagtower.features.subtitles import names_subtitle_file
 from tagtower.records import SPLITS, Example, Video
 from tagtower.storage.rows import BadRows, FieldError, Row
 from tagtower.storage.tables import read_rows
 from tagtower.training.manifest.location import resolve_location
 
 COLUMNS = ("id", "video", "title", "description", "subtitles", "tags", "group", "split", "published")
-_SUBTITLE_FILE = re.compile(r"[^\r\n]{1,1000}\.(srt|vtt|ass|ssa|sbv|lrc|ttml|txt)", re.IGNORECASE)
 
 
 def table_examples(bad: BadRows) -> Iterator[Example]:
@@ -64,6 +63,6 @@ def _location(row: Row, name: str, folder: Path) -> str | None:
 def _subtitles(row: Row, folder: Path) -> str | None:
     """The text, or the absolute path of a subtitle file: one line that ends like the name of one."""
     written = row.text("subtitles")
-    if written is None or not _SUBTITLE_FILE.fullmatch(written):
+    if written is None or not names_subtitle_file(written):
         return written
     return _location(row, "subtitles", folder)
