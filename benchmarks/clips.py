@@ -43,9 +43,9 @@ TIMED = 24
 """Clips whose extraction is timed."""
 
 SETTINGS = ["train.epochs=6", "train.keep=last", "train.val_share=0.05"]
-"""Eighty clips are too few to choose an epoch by: nearly all are learnt from, a few epochs are enough after
-a fitted start, and the last is kept. All else is the preset `base`. Chosen by cross-validation over the clips of `train`
-and `val`."""
+"""Eighty clips are too few to choose an epoch by: nearly all are learnt from, a few epochs are enough after a fitted
+start, and the last is kept. All else is the preset `base`. Chosen by cross-validation over the clips of `train` and
+`val`."""
 
 MODELS = {
     "picture alone": (["audio.frontend=none", "text.encoder=none"], [("image",)]),
