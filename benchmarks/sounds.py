@@ -31,6 +31,7 @@ SETTINGS = [
     "text.encoder=none",
     "tag.encoder=bert",
     "audio.coefficients=13",
+    "audio.frontend=mfcc,flatness",
     "audio.hop_ms=20",
     "audio.dropout=0.2",
     "loss.temperature=0.1",
