@@ -46,6 +46,6 @@ def dct_ii(rows: Float[Tensor, "row samples"]) -> Float[Tensor, "row samples"]:
     folded = torch.cat([rows[:, ::2], rows[:, 1::2].flip(1)], dim=1)
     angle = torch.arange(samples, dtype=rows.dtype, device=rows.device) * (math.pi / (2 * samples))
     spectrum = torch.fft.fft(folded)
-    found = (spectrum.real * angle.cos() + spectrum.imag * angle.sin()) * math.sqrt(2 / samples)
+    found: Tensor = (spectrum.real * angle.cos() + spectrum.imag * angle.sin()) * math.sqrt(2 / samples)
     found[:, 0] *= math.sqrt(0.5)
     return found

@@ -56,7 +56,8 @@ class Frames:
 
     def magnitudes(self, windowed: Float[Tensor, "step samples"]) -> Float[Tensor, "step bin"]:
         """Return |X| in the bins from 0 Hz to half the rate."""
-        return torch.fft.rfft(windowed, n=self.fft).abs()
+        magnitudes: Tensor = torch.fft.rfft(windowed, n=self.fft).abs()
+        return magnitudes
 
     def _windowed(self, frames: Float[Tensor, "step samples"]) -> Float[Tensor, "step samples"]:
         before = torch.cat([frames[:, :1], frames[:, :-1]], dim=1)

@@ -141,8 +141,8 @@ def _joined(steps: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     """The mean of every `STEPS_JOINED` steps, over the real ones among them: a recurrence is paid for by the step."""
     missing = -steps.shape[1] % STEPS_JOINED
     steps = F.pad(steps.masked_fill(~mask[:, :, None], 0.0), (0, 0, 0, missing))
-    real = F.pad(mask, (0, missing)).unflatten(1, (-1, STEPS_JOINED)).sum(2)
-    total = steps.unflatten(1, (-1, STEPS_JOINED)).sum(2)
+    real = F.pad(mask, (0, missing)).reshape(len(mask), -1, STEPS_JOINED).sum(2)
+    total = steps.reshape(len(steps), -1, STEPS_JOINED, steps.shape[2]).sum(2)
     return total / real.clamp(min=1)[:, :, None], real > 0
 
 
