@@ -35,7 +35,7 @@ VARIANTS = {
     "mfcc,flatness": ["audio.frontend=mfcc,flatness"],
     "mfcc,dwt": ["audio.frontend=mfcc,dwt"],
     "mfcc,cqt": ["audio.frontend=mfcc,cqt"],
-    "stats": ["audio.network=stats"],
+    "cnn": ["audio.network=cnn"],
     "gru": ["audio.network=gru"],
 }
 """Spectra under the network of `sounds.py`, then networks under its spectra."""
