@@ -1,4 +1,4 @@
-"""City sounds to their class: the audio expert from scratch beside statistics of the same MFCC under an RBF SVM.
+"""City sounds to their class: the audio expert from scratch beside statistics of its spectra under an RBF SVM.
 
     TAGTOWER_BENCH_DATA=FOLDER python benchmarks/sounds.py [--seeds 5]
 
@@ -30,7 +30,10 @@ SETTINGS = [
     "image.encoder=none",
     "text.encoder=none",
     "tag.encoder=bert",
-    "audio.coefficients=13",
+    "audio.frontend=mfcc,flatness",
+    "audio.network=stats",
+    "audio.coefficients=10",
+    "audio.low_hz=100",
     "audio.hop_ms=20",
     "audio.dropout=0.2",
     "loss.temperature=0.1",
@@ -40,9 +43,13 @@ SETTINGS = [
     "train.keep=last",
     "train.val_share=0.05",
 ]
-"""Chosen by cross-validation over the groups of `train`. Few coefficients, because a sound is described by the
-coarse shape of its spectrum and 300 sounds cannot teach which fine ones to ignore. The last epoch is
-kept: validation on a few recordings swings too much to choose an epoch by, and once chose the untrained model."""
+"""Chosen by cross-validation over the recordings of `train`, six ways to cut it into four folds. Few coefficients and
+nothing below 100 Hz, because a sound is described by the coarse shape of its spectrum, and 300 sounds cannot teach
+which fine ones, and which rumble, to ignore. The last epoch is kept: validation on a few recordings swings too much to
+choose an epoch by, and once chose the untrained model."""
+
+PLAIN_MFCC = ["audio.frontend=mfcc", "audio.coefficients=13", "audio.low_hz=20"]
+"""What the SVM hears in its second line. In the cross-validation it does better on the spectra of the first."""
 
 
 def main() -> None:
@@ -59,10 +66,12 @@ def main() -> None:
             trained(data, settings(arguments.overrides, seed), Path(store)) for seed in range(arguments.seeds)
         ]
         svm = svm_accuracy(data, settings(arguments.overrides, 0), Path(store))
+        plain = svm_accuracy(data, settings([*arguments.overrides, *PLAIN_MFCC], 0), Path(store))
     found = [run.evaluations["image+audio+text"].result.all.recall_at_1 or 0.0 for run in runs]
     print(f"\ndata/sounds, train to test, {arguments.seeds} seeds; {machine()}")
     print(f"{'audio expert, recall@1':32} {spread(found)}   seeds: {' '.join(f'{one:.3f}' for one in found)}")
-    print(f"{'MFCC statistics + RBF SVM':32} {svm:.3f}")
+    print(f"{'the same spectra + RBF SVM':32} {svm:.3f}")
+    print(f"{'13 MFCC + RBF SVM':32} {plain:.3f}")
     print(
         f"train seconds {np.mean([run.train_seconds for run in runs]):.0f}, peak memory {peak_mib():.0f} MiB"
     )

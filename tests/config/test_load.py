@@ -85,6 +85,25 @@ def test_an_override_without_equals_is_refused() -> None:
         load_settings(overrides=["image.frames"])
 
 
+@pytest.mark.parametrize(
+    ("given", "found"), [("mfcc", ("mfcc",)), ("cqt,mfcc", ("cqt", "mfcc")), ("none", ()), ('["none"]', ())]
+)
+def test_one_spectrum_several_or_none(given: str, found: tuple[str, ...]) -> None:
+    assert load_settings(overrides=[f"audio.frontend={given}"]).audio.frontend == found
+
+
+def test_one_spectrum_in_a_file_needs_no_list(tmp_path: Path) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text('[audio]\nfrontend = "dwt"\n')
+    assert load_settings(file=file).audio.frontend == ("dwt",)
+
+
+@pytest.mark.parametrize("given", ["mfcc,none", "mfcc,mfcc", "mfcd", "3"])
+def test_other_lists_of_spectra_are_refused(given: str) -> None:
+    with pytest.raises(ConfigError, match=r"audio\.frontend"):
+        load_settings(overrides=[f"audio.frontend={given}"])
+
+
 def test_lists_and_null_can_be_set() -> None:
     settings = load_settings(overrides=["image.depths=1,1", "image.widths=[8, 16]", "audio.high_hz=null"])
     assert settings.image.depths == (1, 1)

@@ -63,7 +63,7 @@ def check_settings(settings: Settings) -> None:
         ConfigError: says which two settings, and what to change.
     """
     image, audio, text, tag = settings.image, settings.audio, settings.text, settings.tag
-    if image.encoder == audio.frontend == text.encoder == "none":
+    if image.encoder == text.encoder == "none" and not audio.frontend:
         raise ConfigError(
             "image.encoder, audio.frontend and text.encoder are all `none`: nothing of a video would be read.",
             hint="Switch at least one on.",

@@ -110,12 +110,33 @@ class ImageSettings(Section):
         return 0 if self.sampling == "all" else self.cache_draws
 
 
+SoundFrontEnd: TypeAlias = Literal["mfcc", "stft", "mel", "dct", "dwt", "cqt", "flatness"]
+
+
+def _frontends(given: object) -> object:
+    """One word stands for a list of it, and `none` for the empty list."""
+    words = [given] if isinstance(given, str) else given
+    if not isinstance(words, list | tuple):
+        return given
+    if list(words) == ["none"]:
+        return ()
+    if "none" in words or len(set(map(str, words))) < len(words):
+        raise ValueError("`none` stands alone, and no front-end twice")
+    return tuple(words)
+
+
 class AudioSettings(Section):
     """Sound: how the waveform is cut, what spectrum is taken, and what listens to it."""
 
-    frontend: Literal["mfcc", "none"] = Field("mfcc", description="spectrum of the sound, or `none`")
-    network: Literal["stats", "cnn"] = Field(
-        "cnn", description="`stats`: statistics over time; `cnn`: a small network over time"
+    frontend: Annotated[tuple[SoundFrontEnd, ...], BeforeValidator(_frontends)] = Field(
+        ("mfcc",),
+        description="one or several spectra of the sound, side by side, or `none` (an empty list); "
+        "docs/sound.md has the table",
+    )
+    network: Literal["stats", "cnn", "gru"] = Field(
+        "cnn",
+        description="`stats`: statistics over time; `cnn`, `gru`: a small convolutional or recurrent network over "
+        "time beside them",
     )
     sample_rate: Annotated[int, Field(ge=4000, le=96000)] = Field(
         16000, description="samples per second (Hz)"
@@ -128,6 +149,7 @@ class AudioSettings(Section):
     coefficients: Annotated[int, Field(ge=2, le=256)] = Field(
         40, description="cepstral coefficients kept; at most `mels`"
     )
+    bins_per_octave: Annotated[int, Field(ge=1, le=96)] = Field(12, description="pitches per octave of `cqt`")
     low_hz: Annotated[float, Field(ge=0)] = Field(20.0, description="lower edge of the filter bank (Hz)")
     high_hz: float | None = Field(
         None, description="upper edge of the filter bank (Hz); default half the rate"
@@ -137,7 +159,7 @@ class AudioSettings(Section):
     whole_seconds: float = Field(60.0, gt=0, description="sound up to this long is read whole (seconds)")
     windows: Positive = Field(6, description="windows spread over the track of longer sound")
     window_seconds: float = Field(10.0, gt=0, description="length of one window (seconds)")
-    channels: Positive = Field(64, description="channels of the network over time")
+    channels: Positive = Field(64, description="channels of the network over time, or its state")
     dropout: Share = Field(0.1, description="dropout on the sound feature while training")
 
 

@@ -36,7 +36,7 @@ def assemble(settings: Settings, backbones: Backbones) -> TwoTower:
         is_dual = isinstance(backbones.tag, TextBackbone) and backbones.tag.is_dual
         paired = settings.image.encoder == tag_encoder(settings) and is_dual
         image = ImageEncoder(backbones.image, settings.image, paired=paired, **kind)
-    if settings.audio.frontend != "none":
+    if settings.audio.frontend:
         audio = AudioEncoder(settings.audio)
     if backbones.text is not None:
         window = _window(settings, settings.text.encoder)

@@ -80,10 +80,9 @@ def _reads(settings: Settings) -> str:
             "all": f"all frames, at most {image.max_frames}",
         }
         lines.append(f"- pictures: {taken[image.sampling]}, {image.crop} pixels, encoder `{image.encoder}`")
-    if audio.frontend != "none":
-        lines.append(
-            f"- sound: {audio.coefficients} MFCC at {audio.sample_rate} Hz, network `{audio.network}`"
-        )
+    if audio.frontend:
+        spectra = ", ".join(f"`{name}`" for name in audio.frontend)
+        lines.append(f"- sound: {spectra} at {audio.sample_rate} Hz, network `{audio.network}`")
     if text.encoder != "none":
         lines += [
             f"- {field}: up to {text.max_tokens if field == 'title' else text.long_tokens} tokens, encoder "

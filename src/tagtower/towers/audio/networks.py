@@ -1,30 +1,25 @@
-"""Sound of a video into one vector: a spectrum, then statistics over time or a small network over time.
+"""Networks over the steps of a sound: statistics over time, convolutions, or a recurrent network.
 
-Networks are found by name in `NETWORKS`. They see real steps only: padding reaches neither their answer nor the
+They are found by name in `NETWORKS`. They see real steps only: padding reaches neither their answer nor the
 statistics by which they normalise.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
 
-import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tagtower.config import AudioSettings
-from tagtower.features.mfcc import Mfcc
 from tagtower.towers.masks import MaskedBatchNorm, masked_mean
-
-NETWORK_SETTINGS = {"network", "channels", "dropout"}
-"""The settings that come after the spectrum; all others decide what is stored."""
-
 
 KERNEL = 5
 STRIDES = (4, 2)
+STEPS_JOINED = 4
 CHANNEL_OFFSET = 0.3
 """Deviation of the random offsets, in deviations of the coefficient over the training set."""
 
@@ -40,9 +35,9 @@ class Statistics(nn.Module):
     (benchmarks/sounds.py, its training sounds alone); minimum and maximum beside them gained nothing.
     """
 
-    def __init__(self, settings: AudioSettings) -> None:
+    def __init__(self, coefficients: int) -> None:
         super().__init__()
-        self.width = 3 * settings.coefficients
+        self.width = 3 * coefficients
         self.norm = MaskedBatchNorm(self.width, affine=False)
 
     def forward(
@@ -58,10 +53,10 @@ class Statistics(nn.Module):
 class StatsNetwork(nn.Module):
     """Statistics of the spectrum over time, and one layer over them."""
 
-    def __init__(self, settings: AudioSettings) -> None:
+    def __init__(self, coefficients: int, settings: AudioSettings) -> None:
         super().__init__()
-        self.norm = MaskedBatchNorm(settings.coefficients, affine=False)
-        self.statistics = Statistics(settings)
+        self.norm = MaskedBatchNorm(coefficients, affine=False)
+        self.statistics = Statistics(coefficients)
         self.layers = _layer(self.statistics.width, settings)
         self.width = 2 * settings.channels
 
@@ -83,10 +78,10 @@ class CnnNetwork(nn.Module):
         statistics pooled over a network over time.
     """
 
-    def __init__(self, settings: AudioSettings) -> None:
+    def __init__(self, coefficients: int, settings: AudioSettings) -> None:
         super().__init__()
-        widths = (settings.coefficients, settings.channels // 2 or 1, settings.channels)
-        self.norm = MaskedBatchNorm(settings.coefficients, affine=False)
+        widths = (coefficients, settings.channels // 2 or 1, settings.channels)
+        self.norm = MaskedBatchNorm(coefficients, affine=False)
         self.convolutions = nn.ModuleList(
             nn.Conv1d(a, b, KERNEL, stride=stride, padding=KERNEL // 2, bias=False)
             for (a, b), stride in zip(pairwise(widths), STRIDES, strict=True)
@@ -94,7 +89,7 @@ class CnnNetwork(nn.Module):
         self.norms = nn.ModuleList(MaskedBatchNorm(width) for width in widths[1:])
         self.dropout = nn.Dropout(settings.dropout)
         self.learned = nn.Sequential(nn.LayerNorm(2 * widths[-1]), _layer(2 * widths[-1], settings))
-        self.statistics = Statistics(settings)
+        self.statistics = Statistics(coefficients)
         self.plain = _layer(self.statistics.width, settings)
         self.width = 2 * settings.channels
 
@@ -102,9 +97,7 @@ class CnnNetwork(nn.Module):
         self, steps: Float[Tensor, "batch step coefficient"], mask: Bool[Tensor, "batch step"]
     ) -> Float[Tensor, "batch dim"]:
         """Return one vector a sound."""
-        steps = self.norm(steps, mask)
-        if self.training:
-            steps = steps + CHANNEL_OFFSET * torch.randn_like(steps[:, :1])
+        steps = _through_another_microphone(self.norm(steps, mask), self.training)
         plain = self.plain(self.statistics(steps, mask))
         for convolution, norm, stride in zip(self.convolutions, self.norms, STRIDES, strict=True):
             steps = convolution(steps.masked_fill(~mask[:, :, None], 0.0).mT).mT
@@ -112,6 +105,50 @@ class CnnNetwork(nn.Module):
             steps = self.dropout(F.relu(norm(steps, mask)))
         learned = self.learned(torch.cat(_mean_and_deviation(steps, mask), dim=1))
         return plain + learned  # type: ignore[no-any-return]
+
+
+class GruNetwork(nn.Module):
+    """A recurrent network over means of a few steps, its statistics, and those of the spectrum itself beside them.
+
+    It runs forwards only, so that what stands behind a sound never reaches it.
+
+    Source: Cho et al. 2014, "Learning Phrase Representations using RNN Encoder-Decoder", section 2.3.
+    """
+
+    def __init__(self, coefficients: int, settings: AudioSettings) -> None:
+        super().__init__()
+        self.norm = MaskedBatchNorm(coefficients, affine=False)
+        self.gru = nn.GRU(coefficients, settings.channels, batch_first=True)
+        width = 2 * settings.channels
+        self.learned = nn.Sequential(nn.LayerNorm(width), _layer(width, settings))
+        self.statistics = Statistics(coefficients)
+        self.plain = _layer(self.statistics.width, settings)
+        self.width = width
+
+    def forward(
+        self, steps: Float[Tensor, "batch step coefficient"], mask: Bool[Tensor, "batch step"]
+    ) -> Float[Tensor, "batch dim"]:
+        """Return one vector a sound."""
+        steps = _through_another_microphone(self.norm(steps, mask), self.training)
+        plain = self.plain(self.statistics(steps, mask))
+        joined, mask = _joined(steps, mask)
+        states, _ = self.gru(joined)
+        learned = self.learned(torch.cat(_mean_and_deviation(states, mask), dim=1))
+        return plain + learned  # type: ignore[no-any-return]
+
+
+def _joined(steps: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean of every `STEPS_JOINED` steps, over the real ones among them: a recurrence is paid for by the step."""
+    missing = -steps.shape[1] % STEPS_JOINED
+    steps = F.pad(steps.masked_fill(~mask[:, :, None], 0.0), (0, 0, 0, missing))
+    real = F.pad(mask, (0, missing)).reshape(len(mask), -1, STEPS_JOINED).sum(2)
+    total = steps.reshape(len(steps), -1, STEPS_JOINED, steps.shape[2]).sum(2)
+    return total / real.clamp(min=1)[:, :, None], real > 0
+
+
+def _through_another_microphone(steps: Tensor, training: bool) -> Tensor:
+    """In training, every sound gets an offset of its own on each coefficient."""
+    return steps + CHANNEL_OFFSET * torch.randn_like(steps[:, :1]) if training else steps
 
 
 def _layer(width: int, settings: AudioSettings) -> nn.Sequential:
@@ -129,33 +166,9 @@ def _mean_and_deviation(steps: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     return mean, (variance + VARIANCE_FLOOR).sqrt()
 
 
-NETWORKS: dict[str, type[StatsNetwork] | type[CnnNetwork]] = {"stats": StatsNetwork, "cnn": CnnNetwork}
-
-
-class AudioEncoder(nn.Module):
-    """The audio expert before its head; its spectrum is made once a video, in `features`."""
-
-    pretrained = False
-    frozen = False
-
-    def __init__(self, settings: AudioSettings) -> None:
-        super().__init__()
-        self.network = NETWORKS[settings.network](settings)
-        self.width = self.network.width
-        self._mfcc = Mfcc(settings)
-        self._inputs = settings.model_dump(mode="json", exclude=NETWORK_SETTINGS)
-
-    def forward(
-        self, steps: Float[Tensor, "batch step coefficient"], mask: Bool[Tensor, "batch step"]
-    ) -> Float[Tensor, "batch dim"]:
-        """Return one vector a sound from what `features` gave for it."""
-        return self.network(steps, mask)  # type: ignore[no-any-return]
-
-    @torch.inference_mode()
-    def features(self, waveform: Float32[np.ndarray, "samples"]) -> Float32[np.ndarray, "step coefficient"]:
-        """Return the spectrum of a mono waveform at `audio.sample_rate`, in [-1, 1]."""
-        return self._mfcc(torch.tensor(waveform)).numpy()
-
-    def spec(self) -> dict[str, Any]:
-        """Return all that `features` depends on: how the sound is cut, and the spectrum."""
-        return self._inputs
+NETWORKS: dict[str, Callable[[int, AudioSettings], StatsNetwork | CnnNetwork | GruNetwork]] = {
+    "stats": StatsNetwork,
+    "cnn": CnnNetwork,
+    "gru": GruNetwork,
+}
+"""Each is made for so many coefficients a step."""

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from tagtower.config.sections import AudioSettings
 from tagtower.errors import ConfigError
-from tagtower.features.mfcc import FRAMES_AT_ONCE, Mfcc, mel_filters, mfcc
+from tagtower.features.spectra.frames import FRAMES_AT_ONCE
+from tagtower.features.spectra.mel import mel_filters
+from tagtower.features.spectra.mfcc import Mfcc, mfcc
 
 
 def noise(seconds: float, rate: int, seed: int = 0) -> np.ndarray:
