@@ -27,10 +27,16 @@ from tagtower.training.weights import copy_weights
         ("triplet", "target-distance", "batch"),
         ("triplet", "semi-hard", "library"),
         ("triplet", "semi-hard", "batch"),
+        ("triplet", "hard", "library"),
+        ("triplet", "hard", "batch"),
         ("triplet", "random", "library"),
         ("softmax", "random", "library"),
         ("softmax", "random", "used"),
         ("softmax", "random", "batch"),
+        ("infonce", "random", "batch"),
+        ("sigmoid", "random", "library"),
+        ("sigmoid", "random", "used"),
+        ("sigmoid", "random", "batch"),
     ],
 )
 def test_every_loss_and_rule_learns(problem, loss, rule, scope):

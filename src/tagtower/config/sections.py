@@ -156,31 +156,37 @@ class DistanceSettings(Section):
 class LossSettings(Section):
     """What training minimises."""
 
-    name: Literal["triplet", "softmax"] = Field(
-        "triplet", description="`triplet`: max(0, d(a,p) - d(a,n) + m); `softmax`: sampled over the library"
+    name: Literal["triplet", "softmax", "infonce", "sigmoid"] = Field(
+        "triplet",
+        description="`triplet`: max(0, d(a,p) - d(a,n) + m); `softmax`: sampled over the library; `infonce`: videos "
+        "against tags and tags against videos, in the batch; `sigmoid`: yes or no for every video and tag",
     )
     margin: Annotated[float, Field(gt=0)] = Field(0.1, description="margin m of the triplet loss (distance)")
     temperature: Annotated[float, Field(gt=0)] = Field(
-        0.05, description="the softmax sees -distance / temperature"
+        0.05, description="all losses but `triplet` see -distance / temperature"
     )
-    negatives: Positive = Field(2048, description="library tags drawn per step for the softmax")
+    boundary: Annotated[float, Field(ge=0)] = Field(
+        0.5, description="`sigmoid` takes a tag at this distance to be as likely as not (distance)"
+    )
+    negatives: Positive = Field(2048, description="library tags drawn per step for `softmax` and `sigmoid`")
     positives: Positive = Field(4, description="at most this many random positives of a video per epoch")
 
 
-NegativeScope: TypeAlias = Literal["library", "used", "batch"]
+NegativeScope: TypeAlias = Literal["auto", "library", "used", "batch"]
 
 
 class NegativeSettings(Section):
     """Which tags are held against a video."""
 
-    rule: Literal["auto", "target-distance", "semi-hard", "random"] = Field(
+    rule: Literal["auto", "target-distance", "semi-hard", "hard", "random"] = Field(
         "auto",
-        description="`auto`: target-distance under triplet, random under softmax; docs/negatives.md has the table",
+        description="`auto`: target-distance under triplet, random under the others; docs/negatives.md has the table",
     )
     scope: NegativeScope = Field(
-        "library",
-        description="draw from the whole `library`, from its tags that are `used` by a training video (softmax "
-        "only; others would only ever be pushed away), or from the tags of the `batch`",
+        "auto",
+        description="draw from the whole `library`, from its tags that are `used` by a training video (softmax and "
+        "sigmoid; others would only ever be pushed away), or from the tags of the `batch`; `auto`: batch under "
+        "infonce, library under the others",
     )
     offset: Annotated[float, Field(gt=0)] = Field(
         0.05, description="v: a negative lies farther than the positive by more than this (distance)"

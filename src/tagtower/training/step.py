@@ -15,7 +15,7 @@ from tagtower.towers import TwoTower
 from tagtower.training.batches import TagBatches, VideoBatches
 from tagtower.training.losses import build_loss
 from tagtower.training.mining import build_miner
-from tagtower.training.negatives import gather_tags, mine_in_batch, targets_on
+from tagtower.training.negatives import gather_tags, mine_in_batch, targets_on, weighs_many
 from tagtower.training.objective import Objective
 from tagtower.training.optimiser import Optimiser
 from tagtower.training.plan import PlannedStep
@@ -92,7 +92,7 @@ class Stepper:
         advice = f"Lower train.learning_rate (now {train.learning_rate:g})"
         if train.backbones == "finetune":
             advice += f" and train.backbone_learning_rate (now {train.backbone_learning_rate:g})"
-        if self._settings.loss.name == "softmax":
+        if weighs_many(self._settings):
             advice += f", or raise loss.temperature (now {self._settings.loss.temperature:g})"
         if self._precision.bf16:
             advice += ", or set train.precision=fp32"

@@ -30,7 +30,7 @@ from tagtower.training.events import (
 from tagtower.training.history import EpochMeans, EpochRecord, FitResult, StopReason
 from tagtower.training.identity import check_identity, training_identity
 from tagtower.training.interrupts import HeldSignals, Interrupted
-from tagtower.training.mining import check_negatives
+from tagtower.training.mining import check_negatives, scope_of
 from tagtower.training.optimiser import Optimiser
 from tagtower.training.precision import Precision
 from tagtower.training.rounds import Round, Rounds, Snapshot, TagSource
@@ -105,7 +105,7 @@ class _Training:
         self._tower = tower
         self._settings = settings.train
         self._encoder = encoder
-        self._scope = settings.negatives.scope
+        self._scope = scope_of(settings)
         self._folder = state_folder
         self._tell = on_event or (lambda event: None)
         self._signals = signals
