@@ -48,6 +48,10 @@ def towers(bert_folder: Path, ernie_folder: Path, resnet_folder: Path) -> dict[s
             train={"backbones": "finetune"},
             distance={"kind": "euclidean"},
         ),
+        **{
+            kind: (lambda kind=kind: tiny_tower(fusion={"kind": kind}))
+            for kind in ("concat", "add", "multiply")
+        },
         "sound": lambda: tiny_tower(
             image={"encoder": "none"},
             text={"encoder": "none"},
@@ -57,7 +61,9 @@ def towers(bert_folder: Path, ernie_folder: Path, resnet_folder: Path) -> dict[s
     }
 
 
-@pytest.mark.parametrize("kind", ["scratch", "shared", "frozen", "finetune", "sound"])
+@pytest.mark.parametrize(
+    "kind", ["scratch", "shared", "frozen", "finetune", "sound", "concat", "add", "multiply"]
+)
 def test_a_loaded_model_answers_to_the_bit(
     kind: str, towers: dict[str, Callable[[], TwoTower]], tmp_path: Path
 ) -> None:
@@ -124,6 +130,8 @@ def test_fingerprint_follows_weights_and_what_else_moves_a_vector(tmp_path: Path
     assert fingerprint("e", image={"frames": 5}) != first
     assert fingerprint("f", distance={"kind": "euclidean"}) != first
     assert fingerprint("g", tag={"max_tokens": 9}) != first
+    assert fingerprint("h", fusion={"kind": "add"}) != first
+    assert fingerprint("i", fusion={"expert_targets": "own"}) == first
 
 
 def test_card_and_measurements_may_be_edited(tmp_path: Path) -> None:

@@ -109,6 +109,11 @@ def check_settings(settings: Settings) -> None:
             "tag.encoder is `shared`, but text.encoder is `none`: there is nothing to share.",
             hint="Set tag.encoder to `bert`, a folder or a hub name.",
         )
+    if settings.fusion.top_k is not None and settings.fusion.kind != "moe":
+        raise ConfigError(
+            f"fusion.top_k is set, but fusion.kind is `{settings.fusion.kind}`, which has no gate to choose by.",
+            hint="Set fusion.kind to `moe`, or fusion.top_k to `default`.",
+        )
     ceiling = settings.negatives.ceiling
     if isinstance(ceiling, float | int) and ceiling <= settings.negatives.offset:
         raise ConfigError(

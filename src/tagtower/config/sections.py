@@ -131,7 +131,11 @@ class TagSettings(Section):
 class FusionSettings(Section):
     """Several modalities into one vector."""
 
-    kind: Literal["moe"] = Field("moe", description="`moe`: a gate weighs the modalities that are present")
+    kind: Literal["moe", "concat", "add", "multiply"] = Field(
+        "moe",
+        description="`moe`: a gate weighs the modalities that are present; `concat`: one linear layer over all of "
+        "them; `add`: their mean; `multiply`: their product, component by component",
+    )
     width: Positive | None = Field(
         None, description="width of the shared space, D; default the width of the tag backbone"
     )
@@ -139,7 +143,14 @@ class FusionSettings(Section):
     expert_loss: Annotated[float, Field(ge=0)] = Field(
         0.5, description="weight of the experts' own losses beside the fused one"
     )
-    top_k: Positive | None = Field(None, description="only the k experts with the largest weight speak")
+    expert_targets: Literal["same", "own"] = Field(
+        "same",
+        description="what the experts' own losses ask of them: every tag of a video of each expert (`same`), or each "
+        "tag most of the experts that explain it best (`own`)",
+    )
+    top_k: Positive | None = Field(
+        None, description="only the k experts with the largest weight speak; `moe` only"
+    )
     modality_dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.15, description="probability that a present modality is hidden in training; one always stays"
     )

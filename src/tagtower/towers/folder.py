@@ -45,7 +45,7 @@ TRAINING_ONLY = {
     "image": {"cache_draws", "dropout"},
     "audio": {"dropout"},
     "text": {"dropout"},
-    "fusion": {"expert_loss", "modality_dropout"},
+    "fusion": {"expert_loss", "expert_targets", "modality_dropout"},
 }
 """Settings of those sections that leave a finished model's vectors alone."""
 

@@ -15,7 +15,7 @@ from tagtower.config import Settings, TrainSettings
 from tagtower.records import Modality
 from tagtower.storage.hashing import hash_json
 from tagtower.towers.audio import AudioEncoder
-from tagtower.towers.fusion import MixtureOfExperts
+from tagtower.towers.fusion import build_fusion
 from tagtower.towers.heads import ProjectionHead, unit
 from tagtower.towers.image import ImageEncoder
 from tagtower.towers.inputs import TextBatch, VideoBatch
@@ -71,12 +71,7 @@ class TwoTower(nn.Module):
             }
         )
         self.tag_head = ProjectionHead(tag.width, self.width, settings.tag.hidden)
-        self.fusion = MixtureOfExperts(
-            len(found),
-            self.width,
-            top_k=settings.fusion.top_k,
-            modality_dropout=settings.fusion.modality_dropout,
-        )
+        self.fusion = build_fusion(settings.fusion, len(found), self.width)
 
     @property
     def device(self) -> torch.device:

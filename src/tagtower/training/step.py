@@ -13,10 +13,9 @@ from tagtower.config import Settings
 from tagtower.errors import TrainingError
 from tagtower.towers import TwoTower
 from tagtower.training.batches import TagBatches, VideoBatches
-from tagtower.training.losses import build_loss
 from tagtower.training.mining import build_miner
 from tagtower.training.negatives import gather_tags, mine_in_batch, targets_on, weighs_many
-from tagtower.training.objective import Objective
+from tagtower.training.objective import build_objective
 from tagtower.training.optimiser import Optimiser
 from tagtower.training.plan import PlannedStep
 from tagtower.training.precision import Precision
@@ -43,7 +42,7 @@ class Stepper:
         self._settings = settings
         self._optimiser = optimiser
         self._precision = precision
-        self._objective = Objective(build_loss(settings), settings.fusion.expert_loss)
+        self._objective = build_objective(settings)
         self._miner = build_miner(settings)
 
     def __call__(
