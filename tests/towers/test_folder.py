@@ -52,6 +52,7 @@ def towers(bert_folder: Path, ernie_folder: Path, resnet_folder: Path) -> dict[s
             kind: (lambda kind=kind: tiny_tower(fusion={"kind": kind}))
             for kind in ("concat", "add", "multiply")
         },
+        "codes": lambda: tiny_tower(distance={"kind": "hamming"}),
         "sound": lambda: tiny_tower(
             image={"encoder": "none"},
             text={"encoder": "none"},
@@ -62,7 +63,7 @@ def towers(bert_folder: Path, ernie_folder: Path, resnet_folder: Path) -> dict[s
 
 
 @pytest.mark.parametrize(
-    "kind", ["scratch", "shared", "frozen", "finetune", "sound", "concat", "add", "multiply"]
+    "kind", ["scratch", "shared", "frozen", "finetune", "sound", "codes", "concat", "add", "multiply"]
 )
 def test_a_loaded_model_answers_to_the_bit(
     kind: str, towers: dict[str, Callable[[], TwoTower]], tmp_path: Path
@@ -130,6 +131,7 @@ def test_fingerprint_follows_weights_and_what_else_moves_a_vector(tmp_path: Path
     assert fingerprint("e", image={"frames": 5}) != first
     assert fingerprint("f", distance={"kind": "euclidean"}) != first
     assert fingerprint("g", tag={"max_tokens": 9}) != first
+    assert fingerprint("j", distance={"sharpness": 3.0, "quantisation": 0.5}) == first
     assert fingerprint("h", fusion={"kind": "add"}) != first
     assert fingerprint("i", fusion={"expert_targets": "own"}) == first
 

@@ -144,3 +144,14 @@ def test_absent_experts_may_hold_anything(own):
     assert total.isfinite()
     assert broken.grad.isfinite().all()
     assert videos.weights.grad.isfinite().all()
+
+
+def test_relaxed_codes_pay_for_what_lies_between_the_bits():
+    weight = 0.3
+    settings = {"loss": {"name": "softmax"}, "distance": {"kind": "hamming", "quantisation": weight}}
+    videos, tags = encoding()
+    total, _ = build_objective(settings_from(settings))(videos, tags, TARGETS)
+    settings["distance"]["quantisation"] = 0.0
+    without, _ = build_objective(settings_from(settings))(videos, tags, TARGETS)
+    between = [(1 - codes.abs()).square().mean() for codes in (videos.vectors, tags)]
+    torch.testing.assert_close(total - without, weight * (between[0] + between[1]) / 2)

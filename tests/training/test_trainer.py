@@ -51,6 +51,14 @@ def test_euclidean_distance_learns(problem):
     assert result.best.metrics.ndcg_at_10 > result.history[0].metrics.ndcg_at_10 + 0.2
 
 
+@pytest.mark.parametrize("loss", ["triplet", "softmax", "infonce"])
+def test_binary_codes_learn(problem, loss):
+    """Validation looks at the bits themselves, not at what they are trained through."""
+    codes = {"distance": {"kind": "hamming"}, "fusion": {"width": 64}, "loss": {"name": loss}}
+    result = problem(**codes).fit()
+    assert result.best.metrics.ndcg_at_10 > result.history[0].metrics.ndcg_at_10 + 0.2
+
+
 def test_a_run_is_repeated_exactly(problem):
     runs = []
     for disturbance in range(2):

@@ -159,8 +159,16 @@ class FusionSettings(Section):
 class DistanceSettings(Section):
     """How far a tag is from a video."""
 
-    kind: Literal["cosine", "euclidean"] = Field(
-        "cosine", description="1 - cosine in [0, 2], or L2 in [0, inf)"
+    kind: Literal["cosine", "euclidean", "hamming"] = Field(
+        "cosine",
+        description="`cosine`: 1 - cosine in [0, 2]; `euclidean`: L2 in [0, inf); `hamming`: binary codes of "
+        "fusion.width bits, the share of bits that differ in [0, 1]",
+    )
+    sharpness: Annotated[float, Field(gt=0)] = Field(
+        1.0, description="`hamming` trains on tanh(sharpness * v) in place of the sign of v"
+    )
+    quantisation: Annotated[float, Field(ge=0)] = Field(
+        0.1, description="`hamming`: weight of what draws the trained codes towards -1 and 1"
     )
 
 

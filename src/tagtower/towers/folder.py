@@ -46,6 +46,7 @@ TRAINING_ONLY = {
     "audio": {"dropout"},
     "text": {"dropout"},
     "fusion": {"expert_loss", "expert_targets", "modality_dropout"},
+    "distance": {"sharpness", "quantisation"},
 }
 """Settings of those sections that leave a finished model's vectors alone."""
 

@@ -15,6 +15,7 @@ from tagtower.config import Settings, TrainSettings
 from tagtower.records import Modality
 from tagtower.storage.hashing import hash_json
 from tagtower.towers.audio import AudioEncoder
+from tagtower.towers.codes import binary, relaxed
 from tagtower.towers.fusion import build_fusion
 from tagtower.towers.heads import ProjectionHead, unit
 from tagtower.towers.image import ImageEncoder
@@ -26,7 +27,8 @@ from tagtower.towers.text import TextEncoder
 class VideoEncoding:
     """What the video tower says: the fused vector, and what each expert says under which weight.
 
-    Under `cosine` the vectors have length one. Absent experts are zero and have weight zero; weights sum to one.
+    Under `cosine` the vectors have length one; under `hamming` their components are -1 or 1, and in training
+    between the two. Absent experts are zero and have weight zero; weights sum to one.
     """
 
     vectors: Float[Tensor, "batch dim"]
@@ -102,9 +104,10 @@ class TwoTower(nn.Module):
             if getattr(batch, modality) is None:
                 continue
             feature = self.joined(batch, modality)
-            experts[rows, column] = self._normalised(self.heads[modality](feature)).float()
+            experts[rows, column] = self._scaled(self.heads[modality](feature)).float()
         fused, weights = self.fusion(experts, batch.present)
-        return VideoEncoding(self._normalised(fused), experts, weights, batch.present)
+        placed = self._placed(experts).masked_fill(~batch.present[:, :, None], 0.0)
+        return VideoEncoding(self._placed(fused), placed, weights, batch.present)
 
     def joined(self, batch: VideoBatch, modality: Modality) -> Float[Tensor, "some feature"]:
         """Return what the head of `modality` is given: one feature for each video that has the modality."""
@@ -114,7 +117,7 @@ class TwoTower(nn.Module):
 
     def encode_tags(self, batch: TextBatch) -> Float[Tensor, "tag dim"]:
         """Return the vectors of tags that `tag_features` and `collate_texts` made ready."""
-        return self._normalised(self.tag_head(self.tag(batch.values, batch.mask))).float()
+        return self._placed(self.tag_head(self.tag(batch.values, batch.mask))).float()
 
     def frame_features(
         self, frames: UInt8[np.ndarray, "frame height width 3"]
@@ -174,5 +177,12 @@ class TwoTower(nn.Module):
             for (is_backbone, decays), parameters in groups.items()
         ]
 
-    def _normalised(self, vectors: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
-        return unit(vectors) if self.settings.distance.kind == "cosine" else vectors
+    def _scaled(self, vectors: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
+        """What is fused: at length one where only directions count."""
+        return vectors if self.settings.distance.kind == "euclidean" else unit(vectors)
+
+    def _placed(self, vectors: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
+        """What distances are taken of."""
+        if self.settings.distance.kind != "hamming":
+            return self._scaled(vectors)
+        return relaxed(vectors, self.settings.distance.sharpness) if self.training else binary(vectors)

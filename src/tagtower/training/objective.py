@@ -10,6 +10,7 @@ from torch import Tensor
 
 from tagtower.config import Settings
 from tagtower.towers import VideoEncoding
+from tagtower.towers.codes import quantisation
 from tagtower.training.losses import Loss, LossValue, Targets, build_loss
 
 
@@ -22,6 +23,8 @@ class Objective:
     expert's gradient weighted by w_m exp(-L_m / u), its share of it. A pair is then asked most of the expert that
     explains it best, and hardly of one that cannot know it: of the tags of a clip its picture learns "red", its
     sound "drums". What no expert explains yet is asked of all alike, so training needs no list of who knows what.
+
+    Relaxed binary codes cost `quantisation` times the mean of (1 - |c|)^2 over videos and tags on top.
 
     The weight of a present expert is w_m = (g_m + 1/n) / 2, with the gate's weight g_m and n modalities
     present; the weights of a video sum to one. The first half is the mixture's own loss: it sends an expert
@@ -37,15 +40,19 @@ class Objective:
     expert_weight: float
     own_targets: bool = False
     unit: float = 1.0
+    quantisation: float = 0.0
 
     def __call__(
         self, encoding: VideoEncoding, tags: Float[Tensor, "tag dim"], targets: Targets
     ) -> tuple[Float[Tensor, ""], LossValue]:
         """Return what to minimise, and the fused vector's part of it."""
         fused = self.loss(encoding.vectors, tags, targets)
+        total = fused.loss
+        if self.quantisation > 0:
+            total = total + self.quantisation * (quantisation(encoding.vectors) + quantisation(tags)) / 2
         modalities = encoding.present.shape[1]
         if modalities == 1 or self.expert_weight == 0:
-            return fused.loss, fused  # a lone expert is the fused vector
+            return total, fused  # a lone expert is the fused vector
         weights = expert_weights(encoding)[targets.videos]
         values = torch.stack(
             [
@@ -55,7 +62,7 @@ class Objective:
             dim=1,
         )
         experts = self._competing(values, weights) if self.own_targets else (weights * values).sum(dim=1)
-        return fused.loss + self.expert_weight * experts.mean(), fused
+        return total + self.expert_weight * experts.mean(), fused
 
     def _competing(
         self, values: Float[Tensor, "pair modality"], weights: Float[Tensor, "pair modality"]
@@ -82,4 +89,5 @@ def build_objective(settings: Settings) -> Objective:
         settings.fusion.expert_loss,
         own_targets=settings.fusion.expert_targets == "own",
         unit=settings.loss.margin if settings.loss.name == "triplet" else 1.0,
+        quantisation=settings.distance.quantisation if settings.distance.kind == "hamming" else 0.0,
     )

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 
 from tagtower.errors import ManifestError, UsageError
 from tagtower.evaluation.metrics import EvaluationResult, evaluate_seen_unseen
-from tagtower.index.exact import ExactIndex
+from tagtower.index.build import build_index
 from tagtower.library.tags import TagLibrary, normalize_tag
 from tagtower.pipeline.extract import Failed
 from tagtower.pipeline.vectors import Embedded, embed_videos
@@ -77,7 +77,7 @@ def evaluate(
     given = assign_splits(examples, tower.settings.train.val_share, tower.settings.train.seed, problems)
     chosen = examples_in(given, split)
     progress.phase("tags", None)
-    index = ExactIndex(session.tags.encode(library.texts), tower.settings.distance.kind)
+    index = build_index(session.tags.encode(library.texts), tower.settings.distance.kind)
     progress.phase(f"videos of {split}", len(chosen))
     kept: list[tuple[Example, Embedded]] = []
     failures: list[Failed] = []

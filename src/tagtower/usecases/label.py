@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tagtower.errors import MediaError, TagTowerError
-from tagtower.index.exact import ExactIndex
+from tagtower.index.build import build_index
 from tagtower.library.tags import TagLibrary
 from tagtower.pipeline.extract import Failed
 from tagtower.pipeline.vectors import embed_videos
@@ -71,7 +71,7 @@ def label(
     `max_distance` limit the answer; without either every tag of the library comes back, nearest first.
     """
     tower = session.model.tower
-    index = ExactIndex(session.tags.encode(library.texts), tower.settings.distance.kind)
+    index = build_index(session.tags.encode(library.texts), tower.settings.distance.kind)
     # One at a time: an answer comes as soon as it is known, and hangs on no neighbour's padding.
     for one in embed_videos(tower, session.extractor.extract(videos), batch_size=1):
         if isinstance(one, Failed):
