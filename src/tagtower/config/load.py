@@ -109,6 +109,13 @@ def check_settings(settings: Settings) -> None:
             "tag.encoder is `shared`, but text.encoder is `none`: there is nothing to share.",
             hint="Set tag.encoder to `bert`, a folder or a hub name.",
         )
+    positives = settings.positives
+    if positives.below > positives.above:
+        raise ConfigError(
+            f"positives.below ({positives.below:g}) is larger than positives.above ({positives.above:g}): a tag would "
+            "be a positive and a negative at once.",
+            hint="Make positives.below at most positives.above.",
+        )
     if settings.fusion.top_k is not None and settings.fusion.kind != "moe":
         raise ConfigError(
             f"fusion.top_k is set, but fusion.kind is `{settings.fusion.kind}`, which has no gate to choose by.",

@@ -222,6 +222,27 @@ class NegativeSettings(Section):
     )
 
 
+class PositiveSettings(Section):
+    """Which tags belong to a video in training."""
+
+    source: Literal["labels", "similarity"] = Field(
+        "labels",
+        description="`labels`: the tags of the manifest; `similarity`: the tags that the title is similar to, no "
+        "labels needed",
+    )
+    similarity: Literal["vectors", "words"] = Field(
+        "vectors",
+        description="of title and tag: cosine under the pretrained tag encoder (`vectors`), or the share of the "
+        "tag's words that the title has (`words`)",
+    )
+    above: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.9, description="a tag more similar than this is a positive"
+    )
+    below: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.5, description="a tag less similar than this is a negative; in between it is neither"
+    )
+
+
 class TrainSettings(Section):
     """The training run."""
 
@@ -294,5 +315,6 @@ class Settings(Section):
     distance: DistanceSettings = DistanceSettings()
     loss: LossSettings = LossSettings()
     negatives: NegativeSettings = NegativeSettings()
+    positives: PositiveSettings = PositiveSettings()
     train: TrainSettings = TrainSettings()
     media: MediaSettings = MediaSettings()

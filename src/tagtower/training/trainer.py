@@ -15,6 +15,7 @@ from tagtower.config import Settings
 from tagtower.errors import TrainingError
 from tagtower.towers import TwoTower
 from tagtower.training.batches import TagFeatures
+from tagtower.training.belonging import build_positives
 from tagtower.training.checkpoint import read_checkpoint, remove_checkpoint, write_checkpoint
 from tagtower.training.dataset import TrainingData
 from tagtower.training.encode import Encoder
@@ -109,9 +110,11 @@ class _Training:
         self._folder = state_folder
         self._tell = on_event or (lambda event: None)
         self._signals = signals
-        self._rounds = Rounds(settings, data.train, encoder, tag_source, tag_features or tower.tag_features)
+        features = tag_features or tower.tag_features
+        positives = build_positives(settings, features)
+        self._rounds = Rounds(settings, data.train, encoder, tag_source, features, positives)
         self._plan = self._rounds.plan
-        self._validation = Validation(encoder, data.val)
+        self._validation = Validation(encoder, data.val, positives)
         self._optimiser = Optimiser(tower, settings.train, self._plan.steps)
         self._stepper = Stepper(tower, settings, self._optimiser, precision)
         self._start = copy_weights(tower)

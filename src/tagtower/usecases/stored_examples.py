@@ -22,6 +22,7 @@ class _Entry:
     """One example: its features by draw while in memory, and where the store has them otherwise."""
 
     tags: tuple[str, ...]
+    title: str | None
     memory: tuple[VideoFeatures, ...] | None
     keys: tuple[dict[str, FeatureKey], ...]
     text: np.ndarray | None
@@ -48,7 +49,9 @@ class StoredExamples:
         held = extracted.features if self.bytes_held + size <= MEMORY_BYTES else None
         if held is not None:
             self.bytes_held += size
-        self.entries.append(_Entry(example.tags, held, extracted.keys, extracted.features[0].text))
+        self.entries.append(
+            _Entry(example.tags, example.video.title, held, extracted.keys, extracted.features[0].text)
+        )
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -56,6 +59,10 @@ class StoredExamples:
     def tags(self, index: int) -> tuple[str, ...]:
         """Return the tags of an example as written."""
         return self.entries[index].tags
+
+    def title(self, index: int) -> str | None:
+        """Return the title of an example."""
+        return self.entries[index].title
 
     def features(self, index: int, draw: int) -> VideoFeatures:
         """Return the features of an example under one of the draws.
