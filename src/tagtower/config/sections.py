@@ -259,6 +259,11 @@ class TrainSettings(Section):
     )
     epochs: Positive = Field(20, description="passes over the training videos")
     batch_size: Positive = Field(64, description="videos per step")
+    accumulate: Positive = Field(
+        1,
+        description="parts in which the videos and tags of a step are encoded, one after the other, to save memory; "
+        "the loss still sees all of them at once, and a step takes up to twice as long",
+    )
     learning_rate: Annotated[float, Field(gt=0)] = Field(
         1e-3, description="peak rate of what starts from scratch"
     )
