@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 ALONE = ("sampling", "mining")
-WITH_DATA = ("hostile", "titles", "sounds", "clips")
+WITH_DATA = ("hostile", "titles", "wrong_labels", "ablation_losses", "sounds", "clips")
 
 
 def main() -> int:
