@@ -28,6 +28,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--losses", nargs="*", default=list(LOSSES), choices=LOSSES)
+    parser.add_argument("--store", type=Path, help="a feature store to keep; default one that is thrown away")
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
     arguments = parser.parse_args()
     folder = data_folder() / "data" / "titles"
@@ -36,8 +37,9 @@ def main() -> None:
         f"data/titles, title only, test split, {arguments.seeds} seeds, {arguments.epochs} epochs; {machine()}"
     )
     print(f"{'loss':8} {'rule':16} {'scope':8} {'nDCG@10':>14} {'new-tag recall@10':>18} {'train s':>8}")
-    with tempfile.TemporaryDirectory() as store:
-        _row("", "untrained", "", [untrained(data, title_settings("softmax"), Path(store))])
+    with tempfile.TemporaryDirectory() as thrown_away:
+        store = arguments.store or Path(thrown_away)
+        _row("", "untrained", "", [untrained(data, title_settings("softmax"), store)])
         for loss in arguments.losses:
             for rule, scope in product(RULES_OF_LOSS[loss], SCOPES_OF_LOSS[loss]):
                 chosen = (
@@ -49,7 +51,7 @@ def main() -> None:
                     trained(
                         data,
                         title_settings(loss, *chosen, f"train.seed={seed}", overrides=arguments.overrides),
-                        Path(store),
+                        store,
                     )
                     for seed in range(arguments.seeds)
                 ]

@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("--shares", nargs="*", type=float, default=[0.0, 0.2, 0.4])
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--losses", nargs="*", default=list(LOSSES), choices=LOSSES)
+    parser.add_argument("--store", type=Path, help="a feature store to keep; default one that is thrown away")
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
     arguments = parser.parse_args()
     folder = data_folder() / "data" / "titles"
@@ -42,13 +43,14 @@ def main() -> None:
     print(f"data/titles, title only, test split, 1 seed, {arguments.epochs} epochs; {machine()}")
     print("nDCG@10".ljust(10) + "".join(f"{share:>10.0%}" for share in shares) + "  wrong training labels")
     found: dict[str, list[float]] = {}
-    with tempfile.TemporaryDirectory() as store:
-        floor = _ndcg(untrained(data, title_settings("softmax"), Path(store)))
+    with tempfile.TemporaryDirectory() as thrown_away:
+        store = arguments.store or Path(thrown_away)
+        floor = _ndcg(untrained(data, title_settings("softmax"), store))
         print(f"{'untrained':10}{floor:10.3f}", flush=True)
         for loss in arguments.losses:
             settings = title_settings(loss, f"train.epochs={arguments.epochs}", overrides=arguments.overrides)
             found[loss] = [
-                _ndcg(trained(data, settings, Path(store), examples=corrupted(rows, texts, share)))
+                _ndcg(trained(data, settings, store, examples=corrupted(rows, texts, share)))
                 for share in shares
             ]
             print(f"{loss:10}" + "".join(f"{value:10.3f}" for value in found[loss]), flush=True)
