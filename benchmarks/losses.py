@@ -13,6 +13,7 @@ COMMON = (
     "audio.frontend=none",
     "text.dropout=0",
     "train.batch_size=256",
+    "train.start=plain",  # so that what is learnt is learnt by the loss
 )
 LOSSES = {
     "triplet": ("loss.name=triplet", "loss.margin=0.1", "negatives.offset=0.02", "train.learning_rate=1e-3"),
