@@ -8,7 +8,16 @@ import sys
 from pathlib import Path
 
 ALONE = ("sampling", "mining")
-WITH_DATA = ("hostile", "titles", "sounds", "ablation_images", "clips")
+WITH_DATA = (
+    "hostile",
+    "titles",
+    "wrong_labels",
+    "ablation_losses",
+    "sounds",
+    "ablation_sounds",
+    "ablation_images",
+    "clips",
+)
 
 
 def main() -> int:

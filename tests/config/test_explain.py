@@ -14,7 +14,7 @@ def test_every_setting_says_what_it_means() -> None:
 
 def test_a_setting_shows_its_range_and_choices() -> None:
     assert setting("image.frames").range == ">= 1"
-    assert setting("loss.name").type == "triplet | softmax"
+    assert setting("loss.name").type == "triplet | softmax | infonce | sigmoid"
     assert setting("image.depths").is_list
 
 

@@ -58,6 +58,8 @@ def test_an_unknown_key_in_a_file_names_the_nearest(tmp_path: Path) -> None:
         (["text.encoder=none"], "nothing to share"),
         (["tag.encoder=none"], "tags are always text"),
         (["negatives.ceiling=0.01"], "negatives.offset"),
+        (["positives.below=0.95"], "positives.above"),
+        (["fusion.kind=add", "fusion.top_k=2"], "fusion.top_k is set, but fusion.kind"),
         (["image.depths=2,2"], "image.widths"),
         (["image.encoder=color,resnet"], "mixes descriptors"),
         (["image.temporal=tsm", "image.encoder=shape"], "no residual blocks"),

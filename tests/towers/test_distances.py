@@ -13,20 +13,30 @@ def slow_cosine(a: list[float], b: list[float]) -> float:
     return 1 - dot / (math.hypot(*a) * math.hypot(*b))
 
 
-SLOW = {"cosine": slow_cosine, "euclidean": math.dist}
+def slow_hamming(a: list[float], b: list[float]) -> float:
+    return sum(x != y for x, y in zip(a, b, strict=True)) / len(a)
+
+
+SLOW = {"cosine": slow_cosine, "euclidean": math.dist, "hamming": slow_hamming}
+
+
+def vectors(kind: str, *shape: int) -> torch.Tensor:
+    """Random ones; under hamming codes of -1 and 1."""
+    values = torch.randn(*shape)
+    return values.sign() if kind == "hamming" else values
 
 
 @pytest.mark.parametrize("kind", DISTANCES)
 def test_agrees_with_the_textbook_pair_by_pair(kind: str) -> None:
     torch.manual_seed(0)
-    left, right = torch.randn(5, 7).double(), torch.randn(4, 7).double()
+    left, right = vectors(kind, 5, 7).double(), vectors(kind, 4, 7).double()
     expected = [[SLOW[kind](a, b) for b in right.tolist()] for a in left.tolist()]
     torch.testing.assert_close(DISTANCES[kind](left, right), torch.tensor(expected).double())
 
 
 @pytest.mark.parametrize("kind", DISTANCES)
 def test_leading_axes_are_batches(kind: str) -> None:
-    left, right = torch.randn(3, 5, 7), torch.randn(3, 4, 7)
+    left, right = vectors(kind, 3, 5, 7), vectors(kind, 3, 4, 7)
     whole = DISTANCES[kind](left, right)
     for k in range(3):
         torch.testing.assert_close(whole[k], DISTANCES[kind](left[k], right[k]))
@@ -34,7 +44,7 @@ def test_leading_axes_are_batches(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", DISTANCES)
 def test_a_vector_lies_at_itself_and_the_gradient_is_finite_there(kind: str) -> None:
-    here = torch.randn(1, 6, requires_grad=True)
+    here = vectors(kind, 1, 6).requires_grad_()
     distance = DISTANCES[kind](here, here.detach().clone())
     distance.sum().backward()
     assert distance.item() == pytest.approx(0.0, abs=2e-3)

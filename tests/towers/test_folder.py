@@ -72,6 +72,11 @@ def towers(bert_folder: Path, ernie_folder: Path, resnet_folder: Path) -> dict[s
         "shifted": lambda: tiny_tower(image={"temporal": "tsm"}),
         "shifted and frozen": lambda: tiny_tower(image={"encoder": str(resnet_folder), "temporal": "tsm"}),
         "descriptors": lambda: tiny_tower(image={"encoder": ["color", "shape", "texture"]}),
+        **{
+            kind: (lambda kind=kind: tiny_tower(fusion={"kind": kind}))
+            for kind in ("concat", "add", "multiply")
+        },
+        "codes": lambda: tiny_tower(distance={"kind": "hamming"}),
         "sound": lambda: tiny_tower(
             image={"encoder": "none"},
             text={"encoder": "none"},
@@ -93,6 +98,10 @@ def towers(bert_folder: Path, ernie_folder: Path, resnet_folder: Path) -> dict[s
         "concatenated",
         "descriptors",
         "sound",
+        "codes",
+        "concat",
+        "add",
+        "multiply",
     ],
 )
 def test_a_loaded_model_answers_to_the_bit(
@@ -162,6 +171,9 @@ def test_fingerprint_follows_weights_and_what_else_moves_a_vector(tmp_path: Path
     assert fingerprint("f", distance={"kind": "euclidean"}) != first
     assert fingerprint("g", tag={"max_tokens": 9}) != first
     assert fingerprint("h", image={"encoder": "color"}) != fingerprint("i", image={"encoder": "texture"})
+    assert fingerprint("j", distance={"sharpness": 3.0, "quantisation": 0.5}) == first
+    assert fingerprint("k", fusion={"kind": "add"}) != first
+    assert fingerprint("l", fusion={"expert_targets": "own"}) == first
 
 
 def test_card_and_measurements_may_be_edited(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from tagtower.towers import DISTANCES, TwoTower, VideoBatch, VideoFeatures, collate_texts, collate_videos
+from tagtower.towers.fusion import FUSIONS
 
 from .conftest import TAGS, TITLES, random_video, tiny_tower
 
@@ -59,10 +60,11 @@ def test_weights_sum_to_one_over_what_is_present() -> None:
     assert torch.equal(encoding.weights > 0, encoding.present)
 
 
+@pytest.mark.parametrize("fusion", FUSIONS)
 @pytest.mark.parametrize("missing", ["image", "audio", "text"])
-def test_a_missing_modality_never_leaks(missing: str) -> None:
+def test_a_missing_modality_never_leaks(missing: str, fusion: str) -> None:
     """Beside a video that has it, and with any values in its place, the answer for one that lacks it is the same."""
-    tower = trained()
+    tower = trained(fusion={"kind": fusion})
     whole = random_video(tower)
     lacking = only(whole, *(modality for modality in tower.modalities if modality != missing))
     both = batch(tower, lacking, random_video(tower, 1))

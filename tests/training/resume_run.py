@@ -55,6 +55,9 @@ class Clips:
         colour, word = self.chosen[index]
         return list(COLOURS)[colour], WORDS[word]
 
+    def title(self, index: int) -> str | None:
+        return self.titles[index]
+
     def features(self, index: int, draw: int) -> VideoFeatures:
         noise = np.random.default_rng((index, draw + 1)).normal(0, 20, (2, 16, 16, 3))
         colour = list(COLOURS.values())[self.chosen[index][0]]

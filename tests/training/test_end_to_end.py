@@ -96,6 +96,9 @@ def test_training_sees_random_frames_and_validation_the_centre():
         def tags(self, index: int) -> tuple[str, ...]:
             return self.held.tags(index)
 
+        def title(self, index: int) -> str | None:
+            return None
+
         def features(self, index: int, draw: int) -> VideoFeatures:
             asked[self.name].append(draw)
             return self.held.features(index, draw)
@@ -105,3 +108,29 @@ def test_training_sees_random_frames_and_validation_the_centre():
     assert set(asked["train"]) == set(range(settings.image.cache_draws))
     first, second = asked["train"][:24], asked["train"][24:]
     assert first != second
+
+
+@pytest.mark.parametrize(
+    ("kind", "targets", "expert_loss", "gain"),
+    [
+        ("concat", "same", 0.5, 0.2),
+        ("add", "same", 0.5, 0.2),
+        ("multiply", "same", 0.0, 0.1),
+        ("moe", "own", 0.5, 0.2),
+    ],
+)
+def test_every_fusion_learns(kind, targets, expert_loss, gain):
+    fusion = {"kind": kind, "expert_targets": targets, "expert_loss": expert_loss}
+    train = (
+        {"epochs": 12, "patience": 12} if kind == "multiply" else {}
+    )  # it starts from nothing it could use
+    settings = SETTINGS.model_copy(
+        update={
+            "fusion": SETTINGS.fusion.model_copy(update=fusion),
+            "train": SETTINGS.train.model_copy(update=train),
+        }
+    )
+    tower = build_two_tower(settings, [f"{word} of the day" for word in WORDS], LIBRARY.texts)
+    data = TrainingData(examples(tower, 64, 0), examples(tower, 24, 1))
+    result = fit(tower, data, lambda: LIBRARY, settings)
+    assert result.best.metrics.ndcg_at_10 > result.history[0].metrics.ndcg_at_10 + gain

@@ -25,9 +25,18 @@ def own_of(step: PlannedStep, row: int) -> set[int]:
     return set(step.own.tags[step.own.offsets[row] : step.own.offsets[row + 1]].tolist())
 
 
-@pytest.mark.parametrize("scope", ["library", "batch"])
-def test_the_softmax_is_allowed_everything_in_scope_but_own_tags(scope):
-    settings = settings_from({"loss": {"name": "softmax", "negatives": 8}, "negatives": {"scope": scope}})
+@pytest.mark.parametrize(
+    ("loss", "scope"),
+    [
+        ("softmax", "library"),
+        ("softmax", "batch"),
+        ("infonce", "batch"),
+        ("sigmoid", "library"),
+        ("sigmoid", "batch"),
+    ],
+)
+def test_a_loss_that_weighs_many_is_allowed_everything_in_scope_but_own_tags(loss, scope):
+    settings = settings_from({"loss": {"name": loss, "negatives": 8}, "negatives": {"scope": scope}})
     step = planned()
     chosen = gather_tags(step, None, torch.arange(TAGS), settings, generator(0, "test"))
     tags = chosen.tags.tolist()
@@ -52,7 +61,29 @@ def test_mined_negatives_are_carried_over():
     assert (chosen.tags[chosen.targets.positives] == step.positives).all()
 
 
-@pytest.mark.parametrize("rule", ["target-distance", "semi-hard", "random"])
+@pytest.mark.parametrize("loss", ["triplet", "softmax", "infonce", "sigmoid"])
+def test_a_tag_that_may_be_right_is_neither_positive_nor_negative(loss):
+    """Beside its own tags every video is barred from tags 10 and 11, unless they are its own."""
+    lists = [OWN.tags[OWN.offsets[row] : OWN.offsets[row + 1]].tolist() for row in range(len(OWN))]
+    barred = OwnTags.from_lists([[*own, 10, 11] for own in lists])
+    settings = settings_from({"loss": {"name": loss}, "negatives": {"scope": "batch"}})
+    step = TrainingPlan(len(OWN), settings, 0).steps_between(0, 1, OWN, barred)[0]
+    chosen = gather_tags(step, None, torch.arange(TAGS), settings, generator(0, "test"))
+    targets = chosen.targets
+    for row, positive in zip(targets.videos.tolist(), targets.positives.tolist(), strict=True):
+        assert int(chosen.tags[positive]) in lists[int(step.videos[row])]
+    if loss == "triplet":
+        torch.manual_seed(0)
+        vectors = torch.randn(len(step.videos), 4), torch.randn(len(chosen.tags), 4)
+        targets = mine_in_batch(chosen, *vectors, build_miner(settings), generator(0, "test"))
+        held = set(chosen.tags[targets.negatives].tolist())
+    else:
+        held = set(chosen.tags[targets.allowed.any(0)].tolist())
+    assert held
+    assert not held & {10, 11}
+
+
+@pytest.mark.parametrize("rule", ["target-distance", "semi-hard", "hard", "random"])
 def test_in_the_batch_negatives_are_other_videos_tags(rule):
     settings = settings_from({"loss": {"name": "triplet"}, "negatives": {"rule": rule, "scope": "batch"}})
     step = planned()
@@ -70,7 +101,13 @@ def test_in_the_batch_negatives_are_other_videos_tags(rule):
 
 @pytest.mark.parametrize(
     ("loss", "scope", "expected"),
-    [("triplet", "library", True), ("triplet", "batch", False), ("softmax", "library", False)],
+    [
+        ("triplet", "auto", True),
+        ("triplet", "library", True),
+        ("triplet", "batch", False),
+        ("softmax", "library", False),
+        ("infonce", "auto", False),
+    ],
 )
 def test_only_triplets_over_the_library_are_mined_by_round(loss, scope, expected):
     settings = settings_from({"loss": {"name": loss}, "negatives": {"scope": scope}})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -9,7 +11,7 @@ from torch.nn import functional as F
 from tagtower.config import settings_from
 from tagtower.towers import VideoEncoding
 from tagtower.training.losses import Targets, build_loss
-from tagtower.training.objective import Objective, expert_weights
+from tagtower.training.objective import Objective, build_objective, expert_weights
 
 PRESENT = torch.tensor([[True, True, True], [True, False, True], [False, True, False]])
 WEIGHTS = torch.tensor([[0.7, 0.3, 0.0], [0.2, 0.0, 0.8], [0.0, 1.0, 0.0]])
@@ -87,3 +89,69 @@ def test_a_lone_expert_is_the_fused_vector():
     )
     total, fused = Objective(loss, 0.5)(lone, tags, TARGETS)
     assert total is fused.loss
+
+
+@pytest.mark.parametrize(("name", "unit"), [("triplet", 0.3), ("softmax", 1.0), ("sigmoid", 1.0)])
+def test_with_targets_of_their_own_experts_share_a_pair_as_a_mixture_does(name, unit):
+    settings = settings_from(
+        {"loss": {"name": name, "margin": 0.3}, "fusion": {"expert_targets": "own", "expert_loss": 0.5}}
+    )
+    loss, (videos, tags) = build_loss(settings), encoding()
+    total, fused = build_objective(settings)(videos, tags, TARGETS)
+    expected = fused.loss.item()
+    for pair, video in enumerate(TARGETS.videos.tolist()):
+        likelihood = 0.0
+        for expert in range(3):
+            if PRESENT[video, expert]:
+                weight = float(WEIGHTS[video, expert] + 1 / PRESENT[video].sum()) / 2
+                own = loss(videos.experts[:, expert], tags, TARGETS).values[pair]
+                likelihood += weight * math.exp(-float(own) / unit)
+        expected -= 0.5 * unit * math.log(likelihood) / len(TARGETS.videos)
+    assert total.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_an_expert_is_asked_least_for_the_tags_that_another_explains():
+    """Each of two experts knows one of a video's two tags, and is wrong about the other: `own` lets that be."""
+    tags, pulls = torch.eye(4), {}
+    targets = Targets(
+        videos=torch.tensor([0, 0]),
+        positives=torch.tensor([0, 1]),
+        allowed=torch.tensor([[False, False, True, True]]),
+    )
+    for chosen in ("same", "own"):
+        experts = F.normalize(tags[:2] + 0.8 * tags[2:], dim=1)[None].requires_grad_(True)
+        videos = VideoEncoding(
+            F.normalize(experts.sum(1), dim=1), experts, torch.full((1, 2), 0.5), torch.ones(1, 2).bool()
+        )
+        settings = settings_from({"loss": {"name": "softmax"}, "fusion": {"expert_targets": chosen}})
+        total, fused = build_objective(settings)(videos, tags, targets)
+        (total - fused.loss).backward()
+        pulls[chosen] = -experts.grad[0]
+    for expert, foreign in ((0, 1), (1, 0)):
+        assert pulls["same"][expert, foreign] > 1
+        assert abs(pulls["own"][expert, foreign]) < 0.1 * pulls["same"][expert, foreign]
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_absent_experts_may_hold_anything(own):
+    loss = build_loss(settings_from({"loss": {"name": "softmax"}}))
+    videos, tags = encoding(requires_grad=True)
+    broken = videos.experts.detach().masked_fill(~PRESENT[:, :, None], torch.nan).requires_grad_(True)
+    total, _ = Objective(loss, 0.5, own_targets=own)(
+        VideoEncoding(videos.vectors, broken, videos.weights, PRESENT), tags, TARGETS
+    )
+    total.backward()
+    assert total.isfinite()
+    assert broken.grad.isfinite().all()
+    assert videos.weights.grad.isfinite().all()
+
+
+def test_relaxed_codes_pay_for_what_lies_between_the_bits():
+    weight = 0.3
+    settings = {"loss": {"name": "softmax"}, "distance": {"kind": "hamming", "quantisation": weight}}
+    videos, tags = encoding()
+    total, _ = build_objective(settings_from(settings))(videos, tags, TARGETS)
+    settings["distance"]["quantisation"] = 0.0
+    without, _ = build_objective(settings_from(settings))(videos, tags, TARGETS)
+    between = [(1 - codes.abs()).square().mean() for codes in (videos.vectors, tags)]
+    torch.testing.assert_close(total - without, weight * (between[0] + between[1]) / 2)

@@ -35,6 +35,14 @@ def test_a_fitted_start_is_repeated_exactly(problem):
     assert all(torch.equal(runs[0][name], runs[1][name]) for name in runs[0])
 
 
+@pytest.mark.parametrize("kind", ["concat", "add", "multiply"])
+def test_without_a_gate_the_heads_alone_are_fitted(problem, kind):
+    changes = {"fusion": {"kind": kind}, "train": {"epochs": 1, "start": "fitted"}}
+    told, fitted = start_of(problem(videos=60, **changes))
+    assert told[0].report.gate == {}
+    assert told[0].report.heads["text"] == pytest.approx(fitted, abs=0.1)
+
+
 def test_what_is_no_angle_is_not_fitted(problem):
     changes = {"distance": {"kind": "euclidean"}, "loss": {"name": "triplet", "margin": 1.0}}
     plain = start_of(problem(videos=60, train={"epochs": 1}, **changes))

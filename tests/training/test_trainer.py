@@ -27,10 +27,16 @@ from tagtower.training.weights import copy_weights
         ("triplet", "target-distance", "batch"),
         ("triplet", "semi-hard", "library"),
         ("triplet", "semi-hard", "batch"),
+        ("triplet", "hard", "library"),
+        ("triplet", "hard", "batch"),
         ("triplet", "random", "library"),
         ("softmax", "random", "library"),
         ("softmax", "random", "used"),
         ("softmax", "random", "batch"),
+        ("infonce", "random", "batch"),
+        ("sigmoid", "random", "library"),
+        ("sigmoid", "random", "used"),
+        ("sigmoid", "random", "batch"),
     ],
 )
 def test_every_loss_and_rule_learns(problem, loss, rule, scope):
@@ -40,8 +46,37 @@ def test_every_loss_and_rule_learns(problem, loss, rule, scope):
     assert best > before + 0.2
 
 
+def test_titles_alone_teach_where_there_are_no_labels(problem):
+    """The titles name the tags, and the vectors have to learn what they say; labels still validate."""
+    ready = problem(
+        positives={"source": "similarity", "similarity": "words", "below": 0.6}, loss={"name": "softmax"}
+    )
+
+    def unlabelled(examples):
+        return MemoryExamples(
+            [()] * len(examples),
+            examples.listed_features,
+            [" and ".join(tags) for tags in examples.listed_tags],
+        )
+
+    train = unlabelled(ready.data.train)
+    result = ready.fit(data=TrainingData(train, unlabelled(ready.data.val)))
+    assert result.best.metrics.ndcg_at_10 > result.history[0].metrics.ndcg_at_10 + 0.2
+    assert result.rounds[0].videos == len(train)
+    by_labels = ready.fit(data=TrainingData(train, ready.data.val))
+    assert by_labels.history[-1].metrics == result.history[-1].metrics
+
+
 def test_euclidean_distance_learns(problem):
     result = problem(distance={"kind": "euclidean"}, loss={"name": "triplet", "margin": 1.0}).fit()
+    assert result.best.metrics.ndcg_at_10 > result.history[0].metrics.ndcg_at_10 + 0.2
+
+
+@pytest.mark.parametrize("loss", ["triplet", "softmax", "infonce"])
+def test_binary_codes_learn(problem, loss):
+    """Validation looks at the bits themselves, not at what they are trained through."""
+    codes = {"distance": {"kind": "hamming"}, "fusion": {"width": 64}, "loss": {"name": loss}}
+    result = problem(**codes).fit()
     assert result.best.metrics.ndcg_at_10 > result.history[0].metrics.ndcg_at_10 + 0.2
 
 
@@ -115,7 +150,7 @@ def test_tags_that_no_video_has_are_candidates_of_the_library_alone(problem):
     library = TagLibrary.from_tags([*ready.library.tags, Tag("borne by none")])
     own = own_tags(ready.data.train, library)
     snapshot = Snapshot(
-        library, TagBatches([np.zeros(2, np.float32)] * len(library), torch.device("cpu")), own
+        library, TagBatches([np.zeros(2, np.float32)] * len(library), torch.device("cpu")), own, own
     )
     assert len(library) - 1 in snapshot.candidates("library")
     assert len(library) - 1 not in snapshot.candidates("used")

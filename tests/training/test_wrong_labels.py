@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tagtower.training.losses import LOSSES
 
-@pytest.mark.parametrize("loss", ["triplet", "softmax"])
+
+@pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize(("wrong", "kept"), [(0.2, 0.85), (0.4, 0.7)])
 def test_most_of_what_clean_labels_teach_is_learnt(problem, loss, wrong, kept):
     settings = {"loss": {"name": loss, "margin": 0.2}, "train": {"epochs": 5}}

@@ -12,6 +12,7 @@ from safetensors.numpy import load_file
 from tagtower.errors import ConfigError, ManifestError, StorageError, TrainingError, UsageError
 from tagtower.records import Problems
 from tagtower.training.events import EpochDone
+from tagtower.usecases.progress import Silent
 from tagtower.usecases.train import run_settings, state_folder, train
 
 
@@ -62,6 +63,40 @@ def test_titles_alone(job, words, tmp_path):
     assert report.failures == ()
     assert report.to_json()["out"] == str(tmp_path / "model")
     assert report.validation.videos == 3
+
+
+def test_no_labels_at_all(job, tmp_path):
+    """The titles say which tags belong to a video; the run says what it took from them."""
+    kinds = ("walk", "song", "game")
+    rows = [
+        {"title": f"{kind} number {number}", "split": split}
+        for kind in kinds
+        for number, split in enumerate(("train", "train", "train", "val"))
+    ]
+    (tmp_path / "bare.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "tags.txt").write_text("walk\nsong\ngame\nwalk of fame\n")
+    told = []
+
+    class Listening(Silent):
+        def tell(self, line: str) -> None:
+            told.append(line)
+
+    inputs = tmp_path / "bare.jsonl", tmp_path / "tags.txt"
+    with pytest.raises(TrainingError, match=r"No example of split 'train' has a tag(.|\n)*positives\.source"):
+        run(inputs, tmp_path / "model", words_only(job))
+    similar = ("positives.source=similarity", "positives.similarity=words")
+    settings = words_only(job, *similar, "positives.below=0.3")
+    report = run(inputs, tmp_path / "model", settings, progress=Listening(), overwrite=True)
+    assert report.videos == {"train": 9, "val": 3}
+    assert report.validation.videos == 3
+    assert any("9 positives for 9 of 9 videos, by the words of their titles" in line for line in told)
+    assert any("3 tags in between are neither" in line for line in told)
+    assert set(json.loads((tmp_path / "model" / "training_tags.json").read_text())) == set(kinds)
+    with pytest.raises(ConfigError, match=r"still to be trained(.|\n)*words"):
+        run(inputs, tmp_path / "other", words_only(job, "positives.source=similarity"))
+    (tmp_path / "tags.txt").write_text("opera\nballet\n")
+    with pytest.raises(TrainingError, match=r"No title of 9 videos(.|\n)*Lower positives\.above"):
+        run(inputs, tmp_path / "third", settings)
 
 
 def test_sounds_alone(job, tmp_path):

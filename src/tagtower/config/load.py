@@ -168,6 +168,18 @@ def check_settings(settings: Settings) -> None:
                 f"text.window ({text.window}) is longer than the text that is read of it ({shortest} tokens).",
                 hint="Lower text.window, or raise max_tokens: it bounds all windows together.",
             )
+    positives = settings.positives
+    if positives.below > positives.above:
+        raise ConfigError(
+            f"positives.below ({positives.below:g}) is larger than positives.above ({positives.above:g}): a tag would "
+            "be a positive and a negative at once.",
+            hint="Make positives.below at most positives.above.",
+        )
+    if settings.fusion.top_k is not None and settings.fusion.kind != "moe":
+        raise ConfigError(
+            f"fusion.top_k is set, but fusion.kind is `{settings.fusion.kind}`, which has no gate to choose by.",
+            hint="Set fusion.kind to `moe`, or fusion.top_k to `default`.",
+        )
     ceiling = settings.negatives.ceiling
     if isinstance(ceiling, float | int) and ceiling <= settings.negatives.offset:
         raise ConfigError(

@@ -242,7 +242,11 @@ class TagSettings(Section):
 class FusionSettings(Section):
     """Several modalities into one vector."""
 
-    kind: Literal["moe"] = Field("moe", description="`moe`: a gate weighs the modalities that are present")
+    kind: Literal["moe", "concat", "add", "multiply"] = Field(
+        "moe",
+        description="`moe`: a gate weighs the modalities that are present; `concat`: one linear layer over all of "
+        "them; `add`: their mean; `multiply`: their product, component by component",
+    )
     width: Positive | None = Field(
         None, description="width of the shared space, D; default the width of the tag backbone"
     )
@@ -250,7 +254,14 @@ class FusionSettings(Section):
     expert_loss: Annotated[float, Field(ge=0)] = Field(
         0.5, description="weight of the experts' own losses beside the fused one"
     )
-    top_k: Positive | None = Field(None, description="only the k experts with the largest weight speak")
+    expert_targets: Literal["same", "own"] = Field(
+        "same",
+        description="what the experts' own losses ask of them: every tag of a video of each expert (`same`), or each "
+        "tag most of the experts that explain it best (`own`)",
+    )
+    top_k: Positive | None = Field(
+        None, description="only the k experts with the largest weight speak; `moe` only"
+    )
     modality_dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.15, description="probability that a present modality is hidden in training; one always stays"
     )
@@ -259,39 +270,53 @@ class FusionSettings(Section):
 class DistanceSettings(Section):
     """How far a tag is from a video."""
 
-    kind: Literal["cosine", "euclidean"] = Field(
-        "cosine", description="1 - cosine in [0, 2], or L2 in [0, inf)"
+    kind: Literal["cosine", "euclidean", "hamming"] = Field(
+        "cosine",
+        description="`cosine`: 1 - cosine in [0, 2]; `euclidean`: L2 in [0, inf); `hamming`: binary codes of "
+        "fusion.width bits, the share of bits that differ in [0, 1]",
+    )
+    sharpness: Annotated[float, Field(gt=0)] = Field(
+        1.0, description="`hamming` trains on tanh(sharpness * v) in place of the sign of v"
+    )
+    quantisation: Annotated[float, Field(ge=0)] = Field(
+        0.1, description="`hamming`: weight of what draws the trained codes towards -1 and 1"
     )
 
 
 class LossSettings(Section):
     """What training minimises."""
 
-    name: Literal["triplet", "softmax"] = Field(
-        "triplet", description="`triplet`: max(0, d(a,p) - d(a,n) + m); `softmax`: sampled over the library"
+    name: Literal["triplet", "softmax", "infonce", "sigmoid"] = Field(
+        "triplet",
+        description="`triplet`: max(0, d(a,p) - d(a,n) + m); `softmax`: sampled over the library; `infonce`: videos "
+        "against tags and tags against videos, in the batch; `sigmoid`: yes or no for every video and tag",
     )
     margin: Annotated[float, Field(gt=0)] = Field(0.1, description="margin m of the triplet loss (distance)")
     temperature: Annotated[float, Field(gt=0)] = Field(
-        0.05, description="the softmax sees -distance / temperature"
+        0.05, description="all losses but `triplet` see -distance / temperature"
     )
-    negatives: Positive = Field(2048, description="library tags drawn per step for the softmax")
+    boundary: Annotated[float, Field(ge=0)] = Field(
+        0.5, description="`sigmoid` takes a tag at this distance to be as likely as not (distance)"
+    )
+    negatives: Positive = Field(2048, description="library tags drawn per step for `softmax` and `sigmoid`")
     positives: Positive = Field(4, description="at most this many random positives of a video per epoch")
 
 
-NegativeScope: TypeAlias = Literal["library", "used", "batch"]
+NegativeScope: TypeAlias = Literal["auto", "library", "used", "batch"]
 
 
 class NegativeSettings(Section):
     """Which tags are held against a video."""
 
-    rule: Literal["auto", "target-distance", "semi-hard", "random"] = Field(
+    rule: Literal["auto", "target-distance", "semi-hard", "hard", "random"] = Field(
         "auto",
-        description="`auto`: target-distance under triplet, random under softmax; docs/negatives.md has the table",
+        description="`auto`: target-distance under triplet, random under the others; docs/negatives.md has the table",
     )
     scope: NegativeScope = Field(
-        "library",
-        description="draw from the whole `library`, from its tags that are `used` by a training video (softmax "
-        "only; others would only ever be pushed away), or from the tags of the `batch`",
+        "auto",
+        description="draw from the whole `library`, from its tags that are `used` by a training video (softmax and "
+        "sigmoid; others would only ever be pushed away), or from the tags of the `batch`; `auto`: batch under "
+        "infonce, library under the others",
     )
     offset: Annotated[float, Field(gt=0)] = Field(
         0.05, description="v: a negative lies farther than the positive by more than this (distance)"
@@ -305,6 +330,27 @@ class NegativeSettings(Section):
     allow_zero_hinge: bool = Field(
         False,
         description="accept an offset at or above the margin, which leaves a triplet loss without gradient",
+    )
+
+
+class PositiveSettings(Section):
+    """Which tags belong to a video in training."""
+
+    source: Literal["labels", "similarity"] = Field(
+        "labels",
+        description="`labels`: the tags of the manifest; `similarity`: the tags that the title is similar to, no "
+        "labels needed",
+    )
+    similarity: Literal["vectors", "words"] = Field(
+        "vectors",
+        description="of title and tag: cosine under the pretrained tag encoder (`vectors`), or the share of the "
+        "tag's words that the title has (`words`)",
+    )
+    above: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.9, description="a tag more similar than this is a positive"
+    )
+    below: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.5, description="a tag less similar than this is a negative; in between it is neither"
     )
 
 
@@ -332,6 +378,11 @@ class TrainSettings(Section):
     )
     epochs: Positive = Field(20, description="passes over the training videos")
     batch_size: Positive = Field(64, description="videos per step")
+    accumulate: Positive = Field(
+        1,
+        description="parts in which the videos and tags of a step are encoded, one after the other, to save memory; "
+        "the loss still sees all of them at once, and a step takes up to twice as long",
+    )
     learning_rate: Annotated[float, Field(gt=0)] = Field(
         1e-3, description="peak rate of what starts from scratch"
     )
@@ -397,5 +448,6 @@ class Settings(Section):
     distance: DistanceSettings = DistanceSettings()
     loss: LossSettings = LossSettings()
     negatives: NegativeSettings = NegativeSettings()
+    positives: PositiveSettings = PositiveSettings()
     train: TrainSettings = TrainSettings()
     media: MediaSettings = MediaSettings()

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from tagtower.errors import OfflineError, UsageError
-from tagtower.index.exact import ExactIndex
+from tagtower.index.build import build_index
 from tagtower.library.tags import TagLibrary
 from tagtower.pipeline.extract import Failed
 from tagtower.pipeline.vectors import embed_videos
@@ -101,12 +101,12 @@ class TagTower:
     def distances(
         self, videos: Sequence[str | Path | Video], tags: Sequence[str]
     ) -> Float[np.ndarray, "video tag"]:
-        """Return how far each tag is from each video: 1 - cosine in [0, 2], or L2.
+        """Return how far each tag is from each video: 1 - cosine in [0, 2], L2, or the share of differing bits.
 
         Raises:
             InputError: a video cannot be read.
         """
-        index = ExactIndex(self.encode_tags(tags), self.model.tower.settings.distance.kind)
+        index = build_index(self.encode_tags(tags), self.model.tower.settings.distance.kind)
         return index.distances(self.encode_videos(videos))
 
     def save_pretrained(self, path: str | Path) -> None:

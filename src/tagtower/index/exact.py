@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, final
 
@@ -10,7 +11,7 @@ from jaxtyping import Float, Float32, Int64
 
 from tagtower.errors import InputError
 
-DistanceKind: TypeAlias = Literal["cosine", "euclidean"]
+DistanceKind: TypeAlias = Literal["cosine", "euclidean", "hamming"]
 
 BLOCK_ELEMENTS = 1 << 22
 """Distances, or components of vectors, held in float64 at one time; 32 MiB."""
@@ -42,7 +43,7 @@ class ExactIndex:
         Raises:
             InputError: a vector is not finite.
         """
-        _check_finite(vectors, "indexed vectors")
+        check_finite(vectors, "indexed vectors")
         self.kind: DistanceKind = kind
         self._vectors = np.ascontiguousarray(vectors)
         self._prepared: np.ndarray | None = None
@@ -51,14 +52,15 @@ class ExactIndex:
         return len(self._vectors)
 
     def distances(self, queries: Float[np.ndarray, "query dim"]) -> Float32[np.ndarray, "query vector"]:
-        """Return the distance of each query from each vector: 1 - cosine in [0, 2], or L2 in [0, inf).
+        """Return the distance of each query from each vector.
 
-        A vector of zeros has no direction: its cosine distance is 1 from everything.
+        That is 1 - cosine in [0, 2], L2 in [0, inf), or the share of components that differ in sign, in [0, 1]. A
+        vector of zeros has no direction: its cosine distance is 1 from everything.
 
         Raises:
             InputError: a query is not finite.
         """
-        _check_finite(queries, "queries")
+        check_finite(queries, "queries")
         exact = _prepare(queries, self.kind)
         if self._prepared is None and self._vectors.size <= PREPARED_ELEMENTS:
             self._prepared = _prepare(self._vectors, self.kind)
@@ -79,16 +81,26 @@ class ExactIndex:
         Raises:
             InputError: a query is not finite.
         """
-        kept = min(k, len(self))
-        indices = np.empty((len(queries), kept), dtype=np.int64)
-        distances = np.empty((len(queries), kept), dtype=np.float32)
-        step = max(1, BLOCK_ELEMENTS // max(1, len(self)))
-        for start in range(0, len(queries), step):
-            rows = slice(start, start + step)
-            block = self.distances(queries[rows])
-            indices[rows] = nearest(block, kept)
-            distances[rows] = np.take_along_axis(block, indices[rows], axis=1)
-        return Neighbours(indices, distances)
+        return search_in_blocks(self.distances, len(self), queries, k)
+
+
+def search_in_blocks(
+    distances: Callable[[Float[np.ndarray, "query dim"]], Float32[np.ndarray, "query vector"]],
+    vectors: int,
+    queries: Float[np.ndarray, "query dim"],
+    k: int,
+) -> Neighbours:
+    """Return the k nearest of so many vectors for each query, asking for the `distances` of a few queries at a time."""
+    kept = min(k, vectors)
+    indices = np.empty((len(queries), kept), dtype=np.int64)
+    found = np.empty((len(queries), kept), dtype=np.float32)
+    step = max(1, BLOCK_ELEMENTS // max(1, vectors))
+    for start in range(0, len(queries), step):
+        rows = slice(start, start + step)
+        block = distances(queries[rows])
+        indices[rows] = nearest(block, kept)
+        found[rows] = np.take_along_axis(block, indices[rows], axis=1)
+    return Neighbours(indices, found)
 
 
 def nearest(distances: Float[np.ndarray, "query vector"], k: int) -> Int64[np.ndarray, "query k"]:
@@ -109,7 +121,9 @@ def nearest(distances: Float[np.ndarray, "query vector"], k: int) -> Int64[np.nd
 
 
 def _prepare(vectors: Float[np.ndarray, "vector dim"], kind: DistanceKind) -> Float[np.ndarray, "vector dim"]:
-    """The vectors in float64, at length one under cosine."""
+    """The vectors in float64, at length one under cosine, as signs under hamming."""
+    if kind == "hamming":
+        return np.where(vectors >= 0, 1.0, -1.0)
     exact = vectors.astype(np.float64)
     return _unit(exact) if kind == "cosine" else exact
 
@@ -119,6 +133,9 @@ def _pairwise(
 ) -> Float[np.ndarray, "query vector"]:
     if kind == "cosine":
         found = np.clip(1.0 - queries @ vectors.T, 0.0, 2.0)
+    elif kind == "hamming":
+        width = queries.shape[1]
+        found = (width - queries @ vectors.T) / 2 / width
     else:
         squares = (queries**2).sum(axis=1)[:, None] + (vectors**2).sum(axis=1) - 2.0 * (queries @ vectors.T)
         found = np.sqrt(np.maximum(squares, 0.0))
@@ -130,7 +147,12 @@ def _unit(vectors: Float[np.ndarray, "vector dim"]) -> Float[np.ndarray, "vector
     return np.asarray(vectors / np.where(lengths > 0, lengths, 1.0))
 
 
-def _check_finite(vectors: Float[np.ndarray, "vector dim"], what: str) -> None:
+def check_finite(vectors: Float[np.ndarray, "vector dim"], what: str) -> None:
+    """Refuse vectors among which no distance has a meaning; `what` names them.
+
+    Raises:
+        InputError: one is not finite.
+    """
     if not np.isfinite(vectors).all():
         raise InputError(
             f"Some {what} are not finite.",

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 from tagtower.config import TagSettings
 from tagtower.errors import InputError
 from tagtower.features.store import CENTRE, FeatureKey, FeatureStore
-from tagtower.index.exact import ExactIndex
+from tagtower.index.build import build_index
 from tagtower.index.wordings import Distances, NearestWording
 from tagtower.library.tags import TagLibrary, normalize_tag
 from tagtower.pipeline.extract import Extracted, Failed
@@ -130,7 +130,7 @@ class TagVectors:
         settings = self._tower.settings
         wordings = [tag_wordings(tag, settings.tag) for tag in library.tags]
         vectors = self._encode([wording for one in wordings for wording in one])
-        index = ExactIndex(vectors, settings.distance.kind)
+        index = build_index(vectors, settings.distance.kind)
         counts = np.array([len(one) for one in wordings])
         if len(vectors) == len(library):
             return index

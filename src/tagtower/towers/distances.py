@@ -28,4 +28,15 @@ def euclidean(
     return (squares - 2.0 * left @ right.mT).clamp_min(1e-12).sqrt()
 
 
-DISTANCES: dict[str, Distance] = {"cosine": cosine, "euclidean": euclidean}
+def hamming(
+    left: Float[Tensor, "*batch row dim"], right: Float[Tensor, "*batch column dim"]
+) -> Float[Tensor, "*batch row column"]:
+    """Return the share of bits that differ of every pair, in [0, 1], for codes of -1 and 1.
+
+    For relaxed codes, in (-1, 1), it is the share that would differ on average if each bit were drawn with its
+    component as the mean. A share and not a count: margins and temperatures then hang on no width.
+    """
+    return (1.0 - left @ right.mT / left.shape[-1]) / 2.0
+
+
+DISTANCES: dict[str, Distance] = {"cosine": cosine, "euclidean": euclidean, "hamming": hamming}

@@ -44,7 +44,8 @@ TRAINING_ONLY = {
     "audio": {"dropout"},
     "text": {"dropout", "field_dropout"},
     "tag": {"memory_dropout"},
-    "fusion": {"expert_loss", "modality_dropout"},
+    "fusion": {"expert_loss", "expert_targets", "modality_dropout"},
+    "distance": {"sharpness", "quantisation"},
 }
 """Settings of those sections that leave a finished model's vectors alone."""
 

@@ -15,8 +15,10 @@ from tagtower.config import Settings, TrainSettings
 from tagtower.records import TEXT_FIELDS, Modality, TextField
 from tagtower.storage.hashing import hash_json
 from tagtower.towers.audio import AudioEncoder
+from tagtower.towers.codes import binary, relaxed
 from tagtower.towers.depth import layer_depths
-from tagtower.towers.fusion import MixtureOfExperts, hide_modalities
+from tagtower.towers.fusion import build_fusion
+from tagtower.towers.fusion.hiding import hide_modalities
 from tagtower.towers.heads import ProjectionHead, unit
 from tagtower.towers.image import ImageEncoder
 from tagtower.towers.inputs import TextBatch, TextFeature, VideoBatch
@@ -29,7 +31,8 @@ from tagtower.towers.text.fields import FieldMixture
 class VideoEncoding:
     """What the video tower says: the fused vector, and what each expert says under which weight.
 
-    Under `cosine` the vectors have length one. Absent experts are zero and have weight zero; weights sum to one.
+    Under `cosine` the vectors have length one; under `hamming` their components are -1 or 1, and in training
+    between the two. Absent experts are zero and have weight zero; weights sum to one.
     """
 
     vectors: Float[Tensor, "batch dim"]
@@ -74,12 +77,7 @@ class TwoTower(nn.Module):
             }
         )
         self.tag_head = ProjectionHead(tag.width, self.width, settings.tag.hidden)
-        self.fusion = MixtureOfExperts(
-            len(found),
-            self.width,
-            top_k=settings.fusion.top_k,
-            modality_dropout=settings.fusion.modality_dropout,
-        )
+        self.fusion = build_fusion(settings.fusion, len(found), self.width)
 
         names = settings.text.fields
         self.mixture: FieldMixture | None = None
@@ -116,9 +114,10 @@ class TwoTower(nn.Module):
             if not bool(rows.any()):
                 continue
             feature = self.joined(batch, modality)
-            experts[rows, column] = self._normalised(self.heads[modality](feature)).float()
+            experts[rows, column] = self._scaled(self.heads[modality](feature)).float()
         fused, weights = self.fusion(experts, batch.present)
-        return VideoEncoding(self._normalised(fused), experts, weights, batch.present)
+        placed = self._placed(experts).masked_fill(~batch.present[:, :, None], 0.0)
+        return VideoEncoding(self._placed(fused), placed, weights, batch.present)
 
     def joined(self, batch: VideoBatch, modality: Modality) -> Float[Tensor, "some feature"]:
         """Return what the head of `modality` is given: one feature for each video that has the modality."""
@@ -155,16 +154,16 @@ class TwoTower(nn.Module):
     ) -> Float[Tensor, "frame dim"]:
         """Return the image expert's vector of each single frame of one video, from what `frame_features` gave."""
         assert self.image is not None, "this model reads no pictures"
-        return self._normalised(self.heads["image"](self.image.each(frames))).float()
+        return self._placed(self.heads["image"](self.image.each(frames))).float()
 
     def encode_tags(self, batch: TextBatch) -> Float[Tensor, "tag dim"]:
         """Return the vectors of tags that `tag_features` and `collate_texts` made ready."""
-        words = self._normalised(self.tag_head(self.tag(batch.values, batch.mask))).float()
+        words = self._scaled(self.tag_head(self.tag(batch.values, batch.mask))).float()
         if batch.wordings > 1:
-            words = self._normalised(words.view(len(batch), batch.wordings, -1).mean(1))
-        if self.memory is None or batch.known is None:
-            return words
-        return self._normalised(self.memory(words, batch.known))
+            words = self._scaled(words.view(len(batch), batch.wordings, -1).mean(1))
+        if self.memory is not None and batch.known is not None:
+            words = self._scaled(self.memory(words, batch.known))
+        return self._placed(words)
 
     def frame_features(
         self, frames: UInt8[np.ndarray, "frame height width 3"]
@@ -244,5 +243,12 @@ class TwoTower(nn.Module):
             for (rate, decay), parameters in groups.items()
         ]
 
-    def _normalised(self, vectors: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
-        return unit(vectors) if self.settings.distance.kind == "cosine" else vectors
+    def _scaled(self, vectors: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
+        """What is fused: at length one where only directions count."""
+        return vectors if self.settings.distance.kind == "euclidean" else unit(vectors)
+
+    def _placed(self, vectors: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
+        """What distances are taken of."""
+        if self.settings.distance.kind != "hamming":
+            return self._scaled(vectors)
+        return relaxed(vectors, self.settings.distance.sharpness) if self.training else binary(vectors)

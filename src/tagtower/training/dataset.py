@@ -21,6 +21,10 @@ class ExampleFeatures(Protocol):
         """The tags of an example as written."""
         ...
 
+    def title(self, index: int) -> str | None:
+        """The title of an example, None where it has none."""
+        ...
+
     def features(self, index: int, draw: int) -> VideoFeatures:
         """The features of an example under the `draw`-th random frames, or the centre frames (`CENTRE`)."""
         ...
@@ -41,6 +45,7 @@ class MemoryExamples:
 
     listed_tags: Sequence[tuple[str, ...]]
     listed_features: Sequence[VideoFeatures]
+    listed_titles: Sequence[str | None] = ()
 
     def __len__(self) -> int:
         return len(self.listed_tags)
@@ -48,6 +53,10 @@ class MemoryExamples:
     def tags(self, index: int) -> tuple[str, ...]:
         """Return the tags of an example."""
         return self.listed_tags[index]
+
+    def title(self, index: int) -> str | None:
+        """Return the title of an example, None where no titles are listed."""
+        return self.listed_titles[index] if self.listed_titles else None
 
     def features(self, index: int, draw: int) -> VideoFeatures:
         """Return the features of an example."""

@@ -48,7 +48,8 @@ class EpochRecord:
 class RoundRecord:
     """A round: the library it read, how many training videos had a tag in it, and how mining went.
 
-    `mining` is None where negatives are not mined by round: under the softmax, and in the scope of the batch.
+    `mining` is None where negatives are not mined by round: under every loss but `triplet`, and in the scope of the
+    batch.
     """
 
     number: int

@@ -17,8 +17,8 @@ def training_identity(tower: TwoTower, data: TrainingData, settings: Settings) -
     chosen = settings.model_dump(mode="json", exclude={"media": True, "train": FREE_TRAIN_SETTINGS})
     return {
         "settings": hash_json(chosen),
-        "training examples": _tags_hash(data.train),
-        "validation examples": _tags_hash(data.val),
+        "training examples": _examples_hash(data.train, settings),
+        "validation examples": _examples_hash(data.val, settings),
         "features": hash_json([*(tower.spec(modality) for modality in tower.modalities), tower.spec("tag")]),
     }
 
@@ -37,5 +37,10 @@ def check_identity(here: dict[str, str], there: dict[str, str], place: str) -> N
         )
 
 
-def _tags_hash(examples: ExampleFeatures) -> str:
-    return hash_json([list(examples.tags(row)) for row in range(len(examples))])
+def _examples_hash(examples: ExampleFeatures, settings: Settings) -> str:
+    """A hash of what says which tags belong to the examples."""
+    rows = range(len(examples))
+    tags = [list(examples.tags(row)) for row in rows]
+    if settings.positives.source == "labels":
+        return hash_json(tags)
+    return hash_json([tags, [examples.title(row) for row in rows]])

@@ -10,18 +10,18 @@ from torch import Tensor
 
 from tagtower.config import Settings
 from tagtower.training.losses import Targets
-from tagtower.training.mining import Miner, StepTags, sample_tags, step_tags
+from tagtower.training.mining import Miner, StepTags, sample_tags, scope_of, step_tags
 from tagtower.training.plan import PlannedStep
 
 
 def weighs_many(settings: Settings) -> bool:
     """Whether the loss weighs many tags at once, drawn for the step, and takes no mined one."""
-    return settings.loss.name == "softmax"
+    return settings.loss.name != "triplet"
 
 
 def mines_by_round(settings: Settings) -> bool:
     """Whether negatives are mined over the library before a round."""
-    return not weighs_many(settings) and settings.negatives.scope == "library"
+    return not weighs_many(settings) and scope_of(settings) == "library"
 
 
 def gather_tags(
@@ -34,7 +34,7 @@ def gather_tags(
     """Return the tags that a step has to encode, and what is held against what among them."""
     pool = None
     if weighs_many(settings):
-        in_batch = settings.negatives.scope == "batch"
+        in_batch = scope_of(settings) == "batch"
         pool = planned.positives if in_batch else sample_tags(candidates, settings.loss.negatives, random)
     return step_tags(planned.pair_videos, planned.positives, planned.own, negatives=mined, pool=pool)
 

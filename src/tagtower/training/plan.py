@@ -17,9 +17,10 @@ from tagtower.training.randomness import generator
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlannedStep:
-    """The videos of a step that have a positive, their frames' draws and own tags, and the pairs to learn from.
+    """The videos of a step that have a positive, their frames' draws, and the pairs to learn from.
 
-    `pair_videos` are rows of the batch; `positives` and `own` are numbered as the library.
+    `pair_videos` are rows of the batch. `own` are the tags that may not be held against each video; these and
+    `positives` are numbered as the library.
     """
 
     epoch: int
@@ -59,14 +60,21 @@ class TrainingPlan:
         number = step // length
         return number, number * length, min((number + 1) * length, self.steps)
 
-    def steps_between(self, start: int, stop: int, own: OwnTags) -> tuple[PlannedStep, ...]:
-        """Return the plan of consecutive steps, given every video's own tags."""
+    def steps_between(
+        self, start: int, stop: int, own: OwnTags, barred: OwnTags | None = None
+    ) -> tuple[PlannedStep, ...]:
+        """Return the plan of consecutive steps, given every video's own tags.
+
+        `barred` are the tags that may not be held against a video, its own among them; default its own alone.
+        """
         planned: list[PlannedStep] = []
         length = self.steps_per_epoch
         for epoch in range(start // length, math.ceil(stop / length)):
             drawn = self._epoch(epoch, own)
             first, end = max(start, epoch * length), min(stop, (epoch + 1) * length)
-            planned += (self._step(step, own, *drawn) for step in range(first, end))
+            planned += (
+                self._step(step, own if barred is None else barred, *drawn) for step in range(first, end)
+            )
         return tuple(planned)
 
     def _epoch(self, epoch: int, own: OwnTags) -> tuple[Int[Tensor, "video"], Int[Tensor, "video"], OwnTags]:

@@ -14,12 +14,12 @@ from tagtower.config.sections import NegativeScope
 from tagtower.errors import TrainingError
 from tagtower.library.tags import TagLibrary, normalize_tag
 from tagtower.training.batches import TagBatches, TagFeatureCache, TagFeatures, video_batches
+from tagtower.training.belonging import Positives
 from tagtower.training.dataset import ExampleFeatures
 from tagtower.training.encode import Encoder
 from tagtower.training.history import RoundRecord
 from tagtower.training.mining import MiningReport, OwnTags, build_miner
 from tagtower.training.negatives import mines_by_round
-from tagtower.training.own_tags import own_tags
 from tagtower.training.plan import PlannedStep, TrainingPlan
 from tagtower.training.randomness import generator
 
@@ -29,11 +29,15 @@ TagSource = Callable[[], TagLibrary]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
-    """One version of the library: its tags as batches, and what belongs to each training video."""
+    """One version of the library: its tags as batches, and what belongs to each training video.
+
+    `barred` are the tags that may not be held against a video: its own, and those that may be.
+    """
 
     library: TagLibrary
     tags: TagBatches
     own: OwnTags
+    barred: OwnTags
 
     def candidates(self, scope: NegativeScope) -> Int[Tensor, "tag"]:
         """Return the tags that may be drawn as negatives: all, or under `used` those that a training video has.
@@ -76,6 +80,7 @@ class Rounds:
         encoder: Encoder,
         tag_source: TagSource,
         tag_features: TagFeatures,
+        positives: Positives,
     ) -> None:
         draws = settings.image.random_draws if "image" in encoder.tower.modalities else 0
         self.plan = TrainingPlan(len(examples), settings, draws)
@@ -85,6 +90,7 @@ class Rounds:
         self._encoder = encoder
         self._tag_source = tag_source
         self._tag_features = TagFeatureCache(tag_features)
+        self._positives = positives
         self._latest: Snapshot | None = None
 
     def begin(self, step: int) -> Round:
@@ -95,7 +101,7 @@ class Rounds:
         """
         snapshot = self.snapshot()
         number, start, stop = self.plan.round_at(step)
-        steps = self.plan.steps_between(start, stop, snapshot.own)
+        steps = self.plan.steps_between(start, stop, snapshot.own, snapshot.barred)
         negatives, report = None, None
         if mines_by_round(self._settings):
             negatives, report = self._mine(number, steps, snapshot)
@@ -125,17 +131,18 @@ class Rounds:
         """Return a round that was begun before, from what a checkpoint keeps of it."""
         snapshot = self._snapshot(library)
         _, start, stop = self.plan.round_at(record.step)
-        return Round(record, stop, snapshot, self.plan.steps_between(start, stop, snapshot.own), negatives)
+        steps = self.plan.steps_between(start, stop, snapshot.own, snapshot.barred)
+        return Round(record, stop, snapshot, steps, negatives)
 
     def _snapshot(self, library: TagLibrary) -> Snapshot:
         if self._latest is None or self._latest.library.version != library.version:
             tower = self._encoder.tower
             wordings = [tower.tag_wordings(text) for text in library.texts]
             features = self._tag_features([wording for one in wordings for wording in one])
-            own = own_tags(self._examples, library)
-            known = self._remember(library, own)
+            belonging = self._positives(self._examples, library)
+            known = self._remember(library, belonging.own)
             tags = TagBatches(features, tower.device, known, len(wordings[0]))
-            self._latest = Snapshot(library, tags, own)
+            self._latest = Snapshot(library, tags, belonging.own, belonging.barred)
         return self._latest
 
     def _remember(self, library: TagLibrary, own: OwnTags) -> Int64[Tensor, "tag"] | None:
@@ -160,7 +167,7 @@ class Rounds:
             self._encoder.videos(self.batches, videos).vectors,
             self._encoder.tags(snapshot.tags),
             torch.stack([rows, positives], dim=1),
-            snapshot.own.take(videos),
+            snapshot.barred.take(videos),
             generator(self._settings.train.seed, "mining", number),
         )
         return mined.negatives.cpu(), mined.report

@@ -9,6 +9,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from tagtower.records import Modality
+from tagtower.towers.fusion import MixtureOfExperts
 from tagtower.towers.heads import ProjectionHead, scaled
 from tagtower.towers.masks import MaskedBatchNorm
 from tagtower.training.batches import VideoBatches
@@ -26,7 +27,10 @@ MOST_GATED = 500
 
 @dataclass(frozen=True, slots=True)
 class StartReport:
-    """What was fitted: nDCG@10 of each head on held-out videos, and the gate's weights, both in [0, 1]."""
+    """What was fitted: nDCG@10 of each head on held-out videos, and the gate's weights, both in [0, 1].
+
+    `gate` is empty where the fusion has no gate.
+    """
 
     videos: int
     heads: dict[Modality, float]
@@ -70,10 +74,12 @@ def fit_start(encoder: Encoder, batches: VideoBatches, snapshot: Snapshot, seed:
         _put(head, fit)
         experts[seen, column] = fit.held_out
         found[modality] = fit.ndcg_at_10
-    some = slice(MOST_GATED)  # the rows are in no order that matters
-    weights = fit_gate(experts[some], present[some], tags, own[some])
-    tower.fusion.start_from(weights.to(tower.device))
-    gate = dict(zip(tower.modalities, weights.tolist(), strict=True))
+    gate: dict[Modality, float] = {}
+    if isinstance(tower.fusion, MixtureOfExperts):
+        some = slice(MOST_GATED)  # the rows are in no order that matters
+        weights = fit_gate(experts[some], present[some], tags, own[some])
+        tower.fusion.start_from(weights.to(tower.device))
+        gate = dict(zip(tower.modalities, weights.tolist(), strict=True))
     return StartReport(len(rows), found, gate)
 
 

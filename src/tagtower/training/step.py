@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -11,16 +13,16 @@ from torch import Tensor
 
 from tagtower.config import Settings
 from tagtower.errors import TrainingError
-from tagtower.towers import TwoTower
+from tagtower.towers import TwoTower, VideoEncoding
 from tagtower.training.batches import TagBatches, VideoBatches
-from tagtower.training.losses import build_loss
 from tagtower.training.mining import build_miner
-from tagtower.training.negatives import gather_tags, mine_in_batch, targets_on
-from tagtower.training.objective import Objective
+from tagtower.training.negatives import gather_tags, mine_in_batch, targets_on, weighs_many
+from tagtower.training.objective import build_objective
 from tagtower.training.optimiser import Optimiser
 from tagtower.training.plan import PlannedStep
 from tagtower.training.precision import Precision
 from tagtower.training.randomness import derived_seed, generator
+from tagtower.training.replay import Replay
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Stepper:
         self._settings = settings
         self._optimiser = optimiser
         self._precision = precision
-        self._objective = Objective(build_loss(settings), settings.fusion.expert_loss)
+        self._objective = build_objective(settings)
         self._miner = build_miner(settings)
 
     def __call__(
@@ -66,14 +68,32 @@ class Stepper:
         device = self._tower.device
         random = generator(seed, "negatives", step)
         chosen = gather_tags(planned, mined, candidates, self._settings, random)
-        batch = videos(planned.videos, planned.draws).to(device)
-        # Dropout, of modalities too, draws from torch's global generator.
-        torch.manual_seed(derived_seed(seed, "dropout", step))
         if not self._tower.training:  # the walk over all modules costs as much as a small step
             self._tower.train()
-        with self._precision.autocast():
-            encoding = self._tower.encode_videos(batch)
-            tag_vectors = self._tower.encode_tags(tags(chosen.tags))
+        parts = self._settings.train.accumulate
+        row_parts, tag_parts = torch.arange(len(planned.videos)).chunk(parts), chosen.tags.chunk(parts)
+
+        def encode_videos(part: int) -> tuple[Tensor, ...]:
+            rows = row_parts[part]
+            batch = videos(planned.videos[rows], planned.draws[rows]).to(device)
+            with self._reproducibly("dropout", step, part):
+                found = self._tower.encode_videos(batch)
+            return found.vectors, found.experts, found.weights, found.present
+
+        def encode_tags(part: int) -> tuple[Tensor, ...]:
+            with self._reproducibly("tag dropout", step, part):
+                return (self._tower.encode_tags(tags(tag_parts[part])),)
+
+        if parts == 1:
+            replays: tuple[Replay, ...] = ()
+            encoded, encoded_tags = encode_videos(0), encode_tags(0)
+        else:
+            replays = (
+                Replay.record(self._tower, encode_videos, len(row_parts)),
+                Replay.record(self._tower, encode_tags, len(tag_parts)),
+            )
+            encoded, encoded_tags = (replay.outputs for replay in replays)
+        encoding, (tag_vectors,) = VideoEncoding(*encoded), encoded_tags
         targets = chosen.targets
         if targets.negatives is None and targets.allowed is None:
             targets = mine_in_batch(chosen, encoding.vectors, tag_vectors, self._miner, random)
@@ -81,9 +101,18 @@ class Stepper:
         value = loss.item()
         self._check(value, "loss", step)
         torch.autograd.backward(loss)
+        for replay in replays:
+            replay.backward()
         norm, rate = self._optimiser.step(step)
         self._check(norm, "gradient", step)
         return StepResult(value, float(fused.active), norm, rate)
+
+    @contextmanager
+    def _reproducibly(self, purpose: str, *counters: int) -> Iterator[None]:
+        """Dropout, of modalities too, draws from torch's global generator."""
+        torch.manual_seed(derived_seed(self._settings.train.seed, purpose, *counters))
+        with self._precision.autocast():
+            yield
 
     def _check(self, value: float, what: str, step: int) -> None:
         if math.isfinite(value):
@@ -92,7 +121,7 @@ class Stepper:
         advice = f"Lower train.learning_rate (now {train.learning_rate:g})"
         if train.backbones == "finetune":
             advice += f" and train.backbone_learning_rate (now {train.backbone_learning_rate:g})"
-        if self._settings.loss.name == "softmax":
+        if weighs_many(self._settings):
             advice += f", or raise loss.temperature (now {self._settings.loss.temperature:g})"
         if self._precision.bf16:
             advice += ", or set train.precision=fp32"

@@ -15,6 +15,7 @@ from tagtower.config import Settings
 from tagtower.errors import TrainingError
 from tagtower.towers import TagMemory, TwoTower
 from tagtower.training.batches import TagFeatures
+from tagtower.training.belonging import build_positives
 from tagtower.training.checkpoint import read_checkpoint, remove_checkpoint, write_checkpoint
 from tagtower.training.dataset import TrainingData
 from tagtower.training.encode import Encoder
@@ -30,7 +31,7 @@ from tagtower.training.events import (
 from tagtower.training.history import EpochMeans, EpochRecord, FitResult, StopReason
 from tagtower.training.identity import check_identity, training_identity
 from tagtower.training.interrupts import HeldSignals, Interrupted
-from tagtower.training.mining import check_negatives
+from tagtower.training.mining import check_negatives, scope_of
 from tagtower.training.optimiser import Optimiser
 from tagtower.training.precision import Precision
 from tagtower.training.rounds import Round, Rounds, Snapshot, TagSource
@@ -105,13 +106,15 @@ class _Training:
         self._tower = tower
         self._settings = settings.train
         self._encoder = encoder
-        self._scope = settings.negatives.scope
+        self._scope = scope_of(settings)
         self._folder = state_folder
         self._tell = on_event or (lambda event: None)
         self._signals = signals
-        self._rounds = Rounds(settings, data.train, encoder, tag_source, tag_features or tower.tag_features)
+        features = tag_features or tower.tag_features
+        positives = build_positives(settings, features)
+        self._rounds = Rounds(settings, data.train, encoder, tag_source, features, positives)
         self._plan = self._rounds.plan
-        self._validation = Validation(encoder, data.val)
+        self._validation = Validation(encoder, data.val, positives)
         self._optimiser = Optimiser(tower, settings.train, self._plan.steps)
         self._stepper = Stepper(tower, settings, self._optimiser, precision)
         self._start = copy_weights(tower)

@@ -17,10 +17,10 @@ from tagtower.library.tags import TagLibrary
 from tagtower.records import Modality
 from tagtower.towers import DISTANCES
 from tagtower.training.batches import TagBatches, video_batches
+from tagtower.training.belonging import Positives, labelled
 from tagtower.training.dataset import ExampleFeatures
 from tagtower.training.encode import EncodedVideos, Encoder
 from tagtower.training.mining import OwnTags
-from tagtower.training.own_tags import own_tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +39,17 @@ class Validated:
 
 
 class Validation:
-    """Validates on the examples that have a tag in the library of the day."""
+    """Validates on the examples that have a tag in the library of the day.
 
-    def __init__(self, encoder: Encoder, examples: ExampleFeatures) -> None:
+    Labels count where there are any, whatever says what belongs to the training videos.
+    """
+
+    def __init__(self, encoder: Encoder, examples: ExampleFeatures, positives: Positives = labelled) -> None:
         self._encoder = encoder
         self._examples = examples
         self._batches = video_batches(examples, encoder.tower.modalities)
+        has_labels = any(examples.tags(row) for row in range(len(examples)))
+        self._positives = labelled if has_labels else positives
         self._own: tuple[str, OwnTags] | None = None
 
     def __call__(self, library: TagLibrary, tags: TagBatches) -> Validated:
@@ -74,7 +79,7 @@ class Validation:
 
     def _own_tags(self, library: TagLibrary) -> OwnTags:
         if self._own is None or self._own[0] != library.version:
-            self._own = library.version, own_tags(self._examples, library)
+            self._own = library.version, self._positives(self._examples, library).own
         return self._own[1]
 
     def _scores(

@@ -81,7 +81,7 @@ def embed(
     """Write the vectors of the videos in `inputs`, or of the tags of the library file `tags`, to `out`.
 
     The file has the columns (Parquet) or arrays (npz) `id`, `vector` and `model`; under cosine vectors have unit
-    length.
+    length, under hamming every component is -1 or 1.
 
     Raises:
         UsageError: both or neither of `inputs` and `tags` are given.

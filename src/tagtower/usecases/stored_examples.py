@@ -20,6 +20,7 @@ class _Entry:
     """One example: its features by draw while in memory, and where the store has them otherwise; texts always."""
 
     tags: tuple[str, ...]
+    title: str | None
     memory: tuple[VideoFeatures, ...] | None
     keys: tuple[dict[str, FeatureKey], ...]
     words: VideoFeatures
@@ -47,7 +48,7 @@ class StoredExamples:
         if held is not None:
             self.bytes_held += size
         words = extracted.features[0].only(["text"])
-        self.entries.append(_Entry(example.tags, held, extracted.keys, words))
+        self.entries.append(_Entry(example.tags, example.video.title, held, extracted.keys, words))
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -55,6 +56,10 @@ class StoredExamples:
     def tags(self, index: int) -> tuple[str, ...]:
         """Return the tags of an example as written."""
         return self.entries[index].tags
+
+    def title(self, index: int) -> str | None:
+        """Return the title of an example."""
+        return self.entries[index].title
 
     def features(self, index: int, draw: int) -> VideoFeatures:
         """Return the features of an example under one of the draws.

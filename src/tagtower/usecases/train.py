@@ -24,6 +24,7 @@ from tagtower.pipeline.words import words_of
 from tagtower.records import Example, Problems, Split
 from tagtower.storage.atomic import write_json
 from tagtower.towers import TwoTower, build_two_tower, load_model, save_model
+from tagtower.training.belonging import build_positives
 from tagtower.training.dataset import TrainingData
 from tagtower.training.events import Event, Listener
 from tagtower.training.manifest import read_manifest
@@ -109,7 +110,8 @@ def train(
     rows = examples or read_manifest(manifest, strict=strict, problems=problems).examples
     rows = assign_splits(rows, settings.train.val_share, settings.train.seed, problems)
     library = read_tag_library(tags, problems)
-    resolve_tags(rows, library, problems)  # counts the tags that the library does not have
+    if settings.positives.source == "labels":
+        resolve_tags(rows, library, problems)  # counts the tags that the library does not have
     state = state_folder(out)
     # Though the library may have changed since, a run that goes on keeps the words that it began with: others
     # would be another network.
@@ -127,12 +129,29 @@ def train(
         failures: list[Failed] = []
         data = TrainingData(
             train=_extract(
-                extractor, features, _tagged(rows, "train"), "train", draws, failures, problems, progress
+                extractor,
+                features,
+                _usable(rows, "train", settings),
+                "train",
+                draws,
+                failures,
+                problems,
+                progress,
             ),
             val=_extract(
-                extractor, features, _tagged(rows, "val"), "val", (CENTRE,), failures, problems, progress
+                extractor,
+                features,
+                _usable(rows, "val", settings),
+                "val",
+                (CENTRE,),
+                failures,
+                problems,
+                progress,
             ),
         )
+        found = build_positives(settings, extractor.tag_features)(data.train, library)
+        if found.line:
+            progress.tell(found.line)
         log = stack.enter_context(TensorBoardLog(state / "logs"))
         result = fit(
             tower,
@@ -204,14 +223,28 @@ def _both(first: Listener, second: Listener) -> Listener:
     return tell
 
 
-def _tagged(rows: Sequence[Example], split: Split) -> list[Example]:
-    """Return the rows of a split that have tags; which of these the library holds is asked every round."""
-    chosen = [row for row in rows if row.split == split and row.tags]
-    if not chosen:
+def _usable(rows: Sequence[Example], split: Split, settings: Settings) -> list[Example]:
+    """Return the rows of a split that have tags, or titles where these stand in for tags.
+
+    Which of the tags the library holds is asked every round. Validation goes by labels where it has any.
+    """
+    chosen = [row for row in rows if row.split == split]
+    labelled = [row for row in chosen if row.tags]
+    if settings.positives.source == "labels" or (labelled and split == "val"):
+        if not labelled:
+            raise TrainingError(
+                f"No example of split {split!r} has a tag.",
+                hint="Look at the data with: tagtower data check. To learn from titles alone, set positives.source "
+                "to similarity.",
+            )
+        return labelled
+    titled = [row for row in chosen if row.video.title]
+    if not titled:
         raise TrainingError(
-            f"No example of split {split!r} has a tag.", hint="Look at the data with: tagtower data check"
+            f"No example of split {split!r} has a title, and positives.source is `similarity`.",
+            hint="Give the manifest titles, or tags and set positives.source to labels.",
         )
-    return chosen
+    return titled
 
 
 def _start_tower(

@@ -37,9 +37,9 @@ class Targets:
 class LossValue:
     """A loss with what it was made of.
 
-    `loss` is the mean over the pairs, weighted, and 0 where no pair has a weight; it carries the gradient.
-    `values` is each pair's own loss, >= 0, and 0 for a pair without weight; `active` is the share of the
-    weight, in [0, 1], that lies on active pairs. Neither carries a gradient.
+    `loss` is the mean over the pairs, weighted, and 0 where no pair has a weight. `values` is each pair's own
+    loss, >= 0, and 0 for a pair without weight. Both carry the gradient. `active` is the share of the weight, in
+    [0, 1], that lies on active pairs, and carries none.
     """
 
     loss: Float[Tensor, ""]
@@ -97,6 +97,6 @@ class Loss:
         total = weight.sum().clamp(min=torch.finfo(torch.float32).tiny)
         return LossValue(
             loss=(values * weight).sum() / total,
-            values=torch.zeros_like(all_weights).index_copy(0, kept, values.detach()),
+            values=torch.zeros_like(all_weights).index_copy(0, kept, values),
             active=((active * weight).sum() / total).detach(),
         )

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 
 from tagtower.config.sections import Settings
 from tagtower.training.mining.band_miner import BandMiner
-from tagtower.training.mining.compatibility import check_negatives, rule_of
+from tagtower.training.mining.compatibility import check_negatives, rule_of, scope_of
+from tagtower.training.mining.hard import HardMiner, hard_miner
 from tagtower.training.mining.miner import Mined, Miner
 from tagtower.training.mining.own import OwnTags
 from tagtower.training.mining.random import RandomMiner, random_miner, sample_tags
@@ -18,6 +19,7 @@ from tagtower.training.mining.target_distance import target_distance_miner
 RULES: Mapping[str, Callable[[Settings], Miner]] = {
     "target-distance": target_distance_miner,
     "semi-hard": semi_hard_miner,
+    "hard": hard_miner,
     "random": random_miner,
 }
 
@@ -36,6 +38,7 @@ __all__ = [
     "RULES",
     "BandMiner",
     "BandSizes",
+    "HardMiner",
     "Mined",
     "Miner",
     "MiningReport",
@@ -46,5 +49,6 @@ __all__ = [
     "check_negatives",
     "rule_of",
     "sample_tags",
+    "scope_of",
     "step_tags",
 ]

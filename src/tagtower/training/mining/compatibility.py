@@ -1,18 +1,28 @@
-"""Which rule of negatives goes with which loss, and which settings of the two cannot train."""
+"""Which negatives go with which loss: by what rule, out of which tags, and which settings cannot train."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tagtower.config.sections import Settings
+from tagtower.config.sections import NegativeScope, Settings
 from tagtower.errors import ConfigError
 from tagtower.training.mining.target_distance import ceiling_of
 
 RULES_OF_LOSS: Mapping[str, tuple[str, ...]] = {
-    "triplet": ("target-distance", "semi-hard", "random"),
+    "triplet": ("target-distance", "semi-hard", "hard", "random"),
     "softmax": ("random",),
+    "infonce": ("random",),
+    "sigmoid": ("random",),
 }
 """The rules that each loss can train with; the first is what `auto` takes."""
+
+SCOPES_OF_LOSS: Mapping[str, tuple[NegativeScope, ...]] = {
+    "triplet": ("library", "batch"),
+    "softmax": ("library", "used", "batch"),
+    "infonce": ("batch",),
+    "sigmoid": ("library", "used", "batch"),
+}
+"""The tags that each loss can be held against; the first is what `auto` takes."""
 
 
 def rule_of(settings: Settings) -> str:
@@ -21,26 +31,41 @@ def rule_of(settings: Settings) -> str:
     return RULES_OF_LOSS[settings.loss.name][0] if rule == "auto" else rule
 
 
+def scope_of(settings: Settings) -> NegativeScope:
+    """The scope that applies: the one that is set, or under `auto` the loss's own."""
+    scope = settings.negatives.scope
+    return SCOPES_OF_LOSS[settings.loss.name][0] if scope == "auto" else scope
+
+
 def check_negatives(settings: Settings) -> None:
     """Refuse negatives under which the loss would learn nothing.
 
     Raises:
-        ConfigError: the loss does not take the rule, the offset leaves no active hinge, or the band is empty.
+        ConfigError: the loss does not take the rule or the scope, the offset leaves no active hinge, or the band is
+            empty.
     """
-    rule, loss = rule_of(settings), settings.loss.name
-    if rule not in RULES_OF_LOSS[loss]:
+    rule, scope, loss = rule_of(settings), scope_of(settings), settings.loss.name
+    rules, scopes = RULES_OF_LOSS[loss], SCOPES_OF_LOSS[loss]
+    if rule not in rules:
         raise ConfigError(
             f"negatives.rule={rule} does not go with loss.name={loss}, which weighs many tags at once by their "
             "distance and has no use for one mined tag.",
-            hint=f"Set negatives.rule to {' or '.join(RULES_OF_LOSS[loss])}, or leave it at auto.",
+            hint=f"Set negatives.rule to {' or '.join(rules)}, or leave it at auto.",
         )
-    if settings.negatives.scope == "used" and loss != "softmax":
+    if scope not in scopes:
         raise ConfigError(
-            f"negatives.scope=used does not go with loss.name={loss}, which mines its negatives.",
-            hint="Set negatives.scope to library or batch, or loss.name to softmax.",
+            f"negatives.scope={scope} does not go with loss.name={loss}, {_reason(loss)}.",
+            hint=f"Set negatives.scope to {' or '.join(scopes)}, or leave it at auto; or set loss.name to "
+            f"{' or '.join(name for name, known in SCOPES_OF_LOSS.items() if scope in known)}.",
         )
     if rule == "target-distance":
         _check_band(settings)
+
+
+def _reason(loss: str) -> str:
+    if loss == "infonce":
+        return "which holds the batch's videos against its tags both ways and draws none from the library"
+    return "which mines its negatives"
 
 
 def _check_band(settings: Settings) -> None:

@@ -35,8 +35,8 @@ class Miner(Protocol):
     ) -> Mined:
         """One negative for each pair (row of `videos`, row of `tags`), none of them the video's own.
 
-        The answer depends on the arguments and on nothing else: one number is drawn from `generator` (a CPU
-        generator on any device) for each pair, in the order of the pairs.
+        The answer depends on the arguments and on nothing else. A rule that draws takes one number from `generator`
+        (a CPU generator on any device) for each pair, in the order of the pairs.
 
         Raises:
             TrainingError: a vector holds NaN or infinity.

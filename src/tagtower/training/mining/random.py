@@ -98,5 +98,5 @@ def random_miner(settings: Settings) -> RandomMiner:
 def sample_tags(
     candidates: Int[Tensor, "tag"], count: int, generator: torch.Generator
 ) -> Int[Tensor, "drawn"]:
-    """At most `count` of the candidates, evenly drawn, ascending: the negatives of a softmax step."""
+    """At most `count` of the candidates, evenly drawn, ascending: the negatives of a step that weighs many."""
     return candidates[torch.randperm(len(candidates), generator=generator)[:count]].sort().values

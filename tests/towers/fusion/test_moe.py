@@ -2,11 +2,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from tagtower.towers.fusion import MixtureOfExperts, gate_entropy, hide_modalities
+from tagtower.towers.fusion import MixtureOfExperts
 
 WIDTH = 6
 
@@ -107,33 +105,8 @@ def test_the_gate_learns_from_the_loss_whom_to_trust(top_k: int | None) -> None:
     assert weights[:, 1].mean() > 0.85
 
 
-@given(probability=st.floats(0, 0.99), seed=st.integers(0, 1000))
-@settings(max_examples=50, deadline=None)
-def test_hiding_never_takes_the_last_modality_nor_adds_one(probability: float, seed: int) -> None:
-    torch.manual_seed(seed)
-    present = patterns()
-    kept = hide_modalities(present, probability)
-    assert kept.any(1).all()
-    assert not (kept & ~present).any()
-
-
-def test_hiding_takes_as_many_as_asked_for_and_spares_all_alike() -> None:
-    torch.manual_seed(0)
-    present = torch.ones(20_000, 3, dtype=torch.bool)
-    hidden = 1 - hide_modalities(present, 0.2).float().mean(0)
-    # Where all three would go one stays: the rate is a third of 0.2**3 lower.
-    torch.testing.assert_close(hidden, torch.full((3,), 0.2 - 0.2**3 / 3), atol=0.01, rtol=0)
-    alone = hide_modalities(present, 0.99).float().mean(0)
-    assert (alone - alone.mean()).abs().max() < 0.02
-
-
 def test_modalities_are_hidden_in_training_only() -> None:
     values, present = experts(200), torch.ones(200, 3, dtype=torch.bool)
     fusion = opinionated(modality_dropout=0.5)
     assert (fusion(values, present)[1] > 0).all()
     assert (fusion.train()(values, present)[1] == 0).any()
-
-
-def test_entropy_is_zero_for_one_voice_and_largest_for_an_even_choir() -> None:
-    weights = torch.tensor([[1.0, 0.0, 0.0], [1 / 3, 1 / 3, 1 / 3]])
-    torch.testing.assert_close(gate_entropy(weights), torch.tensor([0.0, 1.0986123]))

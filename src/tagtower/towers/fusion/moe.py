@@ -1,4 +1,4 @@
-"""Several experts into one vector: a gate weighs the modalities that are present, and only those.
+"""Fusion by a mixture of experts: a gate weighs the modalities that are present, and only those.
 
 Source: Jacobs et al. 1991, "Adaptive Mixtures of Local Experts"; Shazeer et al. 2017, "Outrageously Large Neural
 Networks", section 2.1, for the choice of the best k.
@@ -6,11 +6,16 @@ Networks", section 2.1, for the choice of the best k.
 
 from __future__ import annotations
 
+from typing import final
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from tagtower.towers.fusion.hiding import hide_modalities
 
+
+@final
 class MixtureOfExperts(nn.Module):
     """A gate that looks at all experts' vectors and gives each present modality its weight.
 
@@ -36,8 +41,7 @@ class MixtureOfExperts(nn.Module):
 
         In training some present modalities are hidden at random; one always stays.
         """
-        if self.training and self.modality_dropout > 0:
-            present = hide_modalities(present, self.modality_dropout)
+        present = hide_modalities(present, self.modality_dropout if self.training else 0.0)
         # Zeroed before the gate looks: a missing expert must reach neither the sum nor the weights.
         experts = experts.masked_fill(~present[:, :, None], 0.0)
         weights = self._weights(experts, present)
@@ -65,22 +69,3 @@ class MixtureOfExperts(nn.Module):
         # Straight-through: a lone chosen expert has weight one whatever its logit, so the choice itself would
         # never learn. The gate takes the gradient of the weights before the choice.
         return chosen.detach() + (weights - weights.detach())
-
-
-def hide_modalities(
-    present: Bool[Tensor, "batch modality"], probability: float
-) -> Bool[Tensor, "batch modality"]:
-    """Return `present` with each true entry cleared at `probability`; every row keeps at least one.
-
-    Draws from torch's global generator.
-    """
-    draws = torch.rand(present.shape, device=present.device)
-    kept = present & (draws >= probability)
-    survivor = draws.masked_fill(~present, -1.0).argmax(dim=1, keepdim=True)
-    return kept.scatter(1, survivor, True)
-
-
-def gate_entropy(weights: Float[Tensor, "batch modality"]) -> Float[Tensor, "batch"]:
-    """Return the entropy of each video's gate weights in nats: 0 where one expert speaks alone."""
-    entropy: Tensor = -torch.special.xlogy(weights, weights).sum(1)
-    return entropy
