@@ -11,6 +11,7 @@ ALONE = ("sampling", "mining")
 WITH_DATA = (
     "hostile",
     "titles",
+    "hybrid",
     "wrong_labels",
     "ablation_losses",
     "sounds",

@@ -29,6 +29,7 @@ COMMON = [
     "train.patience=4",
     "train.learning_rate=1e-3",
     "train.start=plain",
+    "ranking.kind=tower",
 ]
 SYSTEMS: dict[str, list[str]] = {
     "target-distance": [

@@ -56,17 +56,42 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
+class NeighbourEvidence:
+    """A labelled video that has the tag, and its share among all similar ones, in [0, 1]."""
+
+    id: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class MentionEvidence:
+    """Words of the tag, or of one of its aliases, that stand in a text of the video, and in which."""
+
+    text: str
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What spoke for a tag beside the towers: similar labelled videos, the weightiest first, and mentions."""
+
+    neighbours: tuple[NeighbourEvidence, ...] = ()
+    mentions: tuple[MentionEvidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RankedTag:
     """A tag in a ranked answer.
 
     `rank` counts from 1. `distance` is the towers' own. `score` is a calibrated probability in [0, 1], or None
-    where the model has no calibration.
+    where the model has no calibration. `evidence` is empty where the order is the towers' own.
     """
 
     tag: str
     rank: int
     distance: float
     score: float | None = None
+    evidence: Evidence = Evidence()
 
 
 @dataclass(frozen=True, slots=True)

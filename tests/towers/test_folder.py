@@ -184,6 +184,23 @@ def test_card_and_measurements_may_be_edited(tmp_path: Path) -> None:
     assert load_model(folder).vector_fingerprint == before
 
 
+def test_what_ranks_beside_the_towers_moves_the_model_and_no_vector(tmp_path: Path) -> None:
+    def ranked(name: str, text: str | None) -> tuple[str, str]:
+        def write(folder: Path) -> None:
+            if text is not None:
+                folder.mkdir()
+                (folder / "calibration.json").write_text(text)
+
+        save_model(tmp_path / name, tiny_tower(), TAGS, METRICS, "# A card", write)
+        loaded = load_model(tmp_path / name)
+        return loaded.vector_fingerprint, loaded.model_fingerprint
+
+    plain, first, again, other = ranked("a", None), ranked("b", "1"), ranked("c", "1"), ranked("d", "2")
+    assert plain[0] == plain[1] == first[0] == other[0]
+    assert first == again
+    assert len({plain[1], first[1], other[1]}) == 3
+
+
 def test_saving_again_replaces_the_folder(tmp_path: Path) -> None:
     folder = saved(tiny_tower(tag={"encoder": "bert"}), tmp_path / "model")
     saved(tiny_tower(tag={"encoder": "shared"}), folder)

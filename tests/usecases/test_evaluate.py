@@ -50,10 +50,11 @@ def plain_metrics(vectors, tag_vectors, relevant, candidates):
 def test_json_has_the_keys_of_the_contract(session, job, library):
     found = evaluate(session, rows(job.manifest), library).to_json()
     groups = ["all", "seen", "unseen", "unseen_in_full"]
-    assert list(found) == ["videos", "tags", "model", "library", *groups, "gates"]
+    assert list(found) == ["videos", "tags", "model", "library", "ranker", *groups, "calibration", "gates"]
     assert (found["videos"], found["tags"], found["model"]) == (3, 7, session.model.vector_fingerprint)
     assert all(list(found[group]) == KEYS for group in groups)
     assert list(found["gates"]) == ["image", "audio", "text"]
+    assert (found["ranker"], found["calibration"]) == ("tower", None)
     assert sum(found["gates"].values()) == pytest.approx(1, abs=1e-5)
     json.dumps(found, allow_nan=False)
 

@@ -98,12 +98,16 @@ def test_a_tag_that_joins_is_used_by_the_next_call_and_the_others_are_kept(sessi
 def test_the_answer_as_json_has_the_fields_of_the_contract(session, videos, job, monkeypatch):
     monkeypatch.chdir(job.folder)
     good, bad, *_ = (one.to_json() for one in label(session, videos, LIBRARY, top_k=2))
-    assert list(good) == ["id", "video", "title", "model", "library", "tags", "modalities", "seconds"]
+    assert list(good) == [
+        "id", "video", "title", "model", "library", "ranker", "tags", "modalities", "seconds",
+    ]  # fmt: skip
     assert good["video"] == "clips/red.mp4"
     assert good["model"] == session.model.vector_fingerprint
     assert good["library"] == LIBRARY.version
-    assert [list(tag) for tag in good["tags"]] == [["tag", "rank", "distance", "score"]] * 2
+    assert [list(tag) for tag in good["tags"]] == [["tag", "rank", "distance", "score", "evidence"]] * 2
     assert [tag["score"] for tag in good["tags"]] == [None, None]
+    assert good["ranker"] == "tower"
+    assert [tag["evidence"] for tag in good["tags"]] == [{"neighbours": [], "mentions": []}] * 2
     assert list(good["modalities"]) == ["image", "audio", "text"]
     assert good["modalities"]["audio"] == 0
     assert sum(good["modalities"].values()) == pytest.approx(1, abs=1e-5)

@@ -11,8 +11,9 @@ from tagtower.errors import StorageError, UsageError
 from tagtower.usecases.label_file import LabelFile
 
 
-def line(name: str, *, model: str = "m", failed: bool = False) -> str:
-    answer = {"error": {"type": "missing", "message": "x"}} if failed else {"model": model, "tags": []}
+def line(name: str, *, model: str = "m", ranker: str = "tower", failed: bool = False) -> str:
+    good = {"model": model, "ranker": ranker, "tags": []}
+    answer = {"error": {"type": "missing", "message": "x"}} if failed else good
     return json.dumps({"schema": 1, "id": name, "video": f"{name}.mp4", **answer}) + "\n"
 
 
@@ -92,11 +93,13 @@ def test_what_contradicts_itself_is_refused(tmp_path):
 
 def test_answers_of_another_model_are_not_mixed_with_new_ones(tmp_path):
     path = tmp_path / "out.jsonl"
-    write(path, line("a", model="first" * 10))
+    write(path, line("a", model="first" * 10, ranker="tower"))
     file = LabelFile(path, resume=True)
-    file.check_model("first" * 10)
+    file.check_model("first" * 10, "tower")
     with pytest.raises(UsageError, match=r"another model \(firstfirstfi\)"):
-        file.check_model("second")
+        file.check_model("second", "tower")
+    with pytest.raises(UsageError, match=r"another ranker \(tower\)"):
+        file.check_model("first" * 10, "hybrid")
 
 
 @pytest.mark.parametrize("content", [b"a,b,c\n", b"[1]\n", b"{}\n", b"\xff\xfe\n", b"\n"])

@@ -180,6 +180,11 @@ def check_settings(settings: Settings) -> None:
             f"fusion.top_k is set, but fusion.kind is `{settings.fusion.kind}`, which has no gate to choose by.",
             hint="Set fusion.kind to `moe`, or fusion.top_k to `default`.",
         )
+    if settings.ranking.kind == "hybrid" and settings.positives.source != "labels":
+        raise ConfigError(
+            "ranking.kind is `hybrid`, but positives.source is `similarity`: the ranker learns which tags people give.",
+            hint="Set ranking.kind to `tower`, or learn from labels.",
+        )
     ceiling = settings.negatives.ceiling
     if isinstance(ceiling, float | int) and ceiling <= settings.negatives.offset:
         raise ConfigError(

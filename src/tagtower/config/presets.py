@@ -34,6 +34,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "text": {"encoder": "sentence-transformers/all-MiniLM-L6-v2"},
         "loss": {"name": "softmax"},
         "train": {"backbones": "finetune", "learning_rate": 3e-4, "batch_size": 32},
+        "ranking": {"kind": "tower"},
     },
 }
 
@@ -41,7 +42,7 @@ ABOUT: dict[str, str] = {
     "tiny": "everything from scratch and small: minutes on a laptop CPU, nothing is downloaded",
     "base": "pretrained ResNet-50 and MiniLM, frozen, their features stored once; a folder works in place of a "
     "hub name (--set image.encoder=FOLDER --set text.encoder=FOLDER)",
-    "finetune": "the same backbones, trained end to end; wants a GPU",
+    "finetune": "the same backbones, trained end to end; wants a GPU. Without a ranker, which would train them twice",
 }
 
 

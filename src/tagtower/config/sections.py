@@ -426,6 +426,32 @@ class TrainSettings(Section):
     )
 
 
+class RankingSettings(Section):
+    """From candidates to the order that is shown: the learned ranker behind the towers."""
+
+    kind: Literal["auto", "tower", "hybrid"] = Field(
+        "auto",
+        description="`tower`: by distance; `hybrid`: a learned ranker over distance, tags of similar labelled videos "
+        "and mentions, which trains the towers a second time; `auto`: hybrid from 1,000 training videos on",
+    )
+    fields: tuple[TextField, ...] = Field(
+        ("title",), min_length=1, description="texts in which mentions and similar words are looked for"
+    )
+    holdout: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.2,
+        description="share of the training videos that the ranker learns from, with towers and neighbours that do "
+        "not know them: the latest, or whole groups where some have no `published`",
+    )
+    candidates: Positive = Field(100, description="tags that each source of candidates proposes for a video")
+    neighbours: Positive = Field(50, description="similar labelled videos whose tags count")
+    trees: Positive = Field(400, description="boosted trees of the ranker")
+    depth: Annotated[int, Field(ge=1, le=16)] = Field(6, description="depth of a tree")
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = Field(0.05, description="share of each tree's step")
+    negatives: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.3, description="share of the wrong candidates that the ranker is shown; fewer train faster"
+    )
+
+
 class MediaSettings(Section):
     """Caps on files from strangers; a file over one of them is refused with a clear error."""
 
@@ -450,4 +476,5 @@ class Settings(Section):
     negatives: NegativeSettings = NegativeSettings()
     positives: PositiveSettings = PositiveSettings()
     train: TrainSettings = TrainSettings()
+    ranking: RankingSettings = RankingSettings()
     media: MediaSettings = MediaSettings()

@@ -23,6 +23,7 @@ from tagtower.records import Tag, Video
 from tagtower.towers import LoadedModel, load_model
 from tagtower.training.manifest.location import resolve_location
 from tagtower.usecases.label import Labelled, Unlabelled, label
+from tagtower.usecases.ranking import RankerName
 from tagtower.usecases.session import Device, Session, open_session
 
 
@@ -69,15 +70,26 @@ class TagTower:
         *,
         top_k: int | None = 5,
         max_distance: float | None = None,
+        precision: float | None = None,
+        ranker: RankerName | None = None,
     ) -> list[Labelled | Unlabelled]:
         """Return the ranked tags of each video, in order; a video that cannot be read yields an `Unlabelled`.
 
         Both limits count where both are given, and `top_k` is 5 unless it is said otherwise: for every tag within
         a distance give `top_k=None` too. With `top_k` None alone every tag comes back, nearest first. Tags that
-        have expired are left out.
+        have expired are left out. With `precision`, only tags come back so probable that such tags were right this
+        often on the validation videos; `ranker` is the model's best unless it is said otherwise.
         """
         return list(
-            label(self._session, _videos(videos), _library(tags), top_k=top_k, max_distance=max_distance)
+            label(
+                self._session,
+                _videos(videos),
+                _library(tags),
+                top_k=top_k,
+                max_distance=max_distance,
+                precision=precision,
+                ranker=ranker,
+            )
         )
 
     def encode_videos(self, videos: Sequence[str | Path | Video]) -> Float[np.ndarray, "video dim"]:

@@ -1,38 +1,59 @@
-"""Which tags a video gets: from its distances to the ranked list that is shown."""
+"""Which tags a video gets: from an order of the library to the ranked list that is shown."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float
 
 from tagtower.errors import UsageError
-from tagtower.index.exact import nearest
+from tagtower.ranking.order import Ordered
 from tagtower.records import RankedTag
 
 
 def rank_tags(
-    distances: Float[np.ndarray, "tag"],
+    ordered: Ordered,
+    video: int,
     texts: Sequence[str],
     *,
     top_k: int | None = None,
     max_distance: float | None = None,
+    min_score: float | None = None,
 ) -> list[RankedTag]:
-    """Return the tags of one video, nearest first, ties by library order.
+    """Return the tags of one video of a block, in its order, with what speaks for each.
 
-    `top_k` keeps that many at most, `max_distance` those at most that far; both limits may be given, and
-    without either the whole sequence comes back. `texts` are the tags of the library, in its order.
+    `top_k` keeps that many at most, `max_distance` those at most that far, `min_score` those at least that
+    probable; all limits may be given, and without any the whole sequence comes back. `texts` are the tags of the
+    library, in its order. Ranks count the tags that are kept.
 
     Raises:
-        UsageError: `top_k` is below 1, or `max_distance` is negative or not a number.
+        UsageError: `top_k` is below 1, `max_distance` is negative or not a number, or `min_score` is given and
+            there are no probabilities.
     """
     if top_k is not None and top_k < 1:
         raise UsageError(f"top_k is {top_k}.", hint="Ask for at least one tag.")
     if max_distance is not None and not max_distance >= 0:
         raise UsageError(f"max_distance is {max_distance}.", hint="A distance is zero or more.")
-    kept = len(texts) if max_distance is None else int(np.count_nonzero(distances <= max_distance))
-    if top_k is not None:
-        kept = min(kept, top_k)
-    order = nearest(distances[None], kept)[0]
-    return [RankedTag(texts[tag], rank, float(distances[tag])) for rank, tag in enumerate(order, start=1)]
+    distances = ordered.distances[video]
+    scores = None if ordered.probabilities is None else ordered.probabilities[video]
+    kept = np.ones(len(texts), bool)
+    if max_distance is not None:
+        kept &= distances <= max_distance
+    if min_score is not None:
+        if scores is None:
+            raise UsageError(
+                "This model has no calibration, so there are no probabilities.",
+                hint="Train with more validation videos, or limit by --max-distance.",
+            )
+        kept &= scores >= min_score
+    order = np.argsort(ordered.places[video], kind="stable")
+    return [
+        RankedTag(
+            texts[tag],
+            rank,
+            float(distances[tag]),
+            None if scores is None else float(scores[tag]),
+            ordered.evidence(video, int(tag)),
+        )
+        for rank, tag in enumerate(order[kept[order]][:top_k], start=1)
+    ]

@@ -6,13 +6,14 @@ training_tags.json   the tags that occurred in training
 tag_memory.json      the normal forms of the tags that have a learned vector, in the order of the vectors
 metrics.json         what training measured
 README.md            the model card
+ranking/             what ranks beside the towers, written and read elsewhere
 image/ text/ tag/    configuration of a pretrained backbone; tokenizer of a text backbone
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -35,6 +36,7 @@ from tagtower.towers.two_tower import TwoTower
 from tagtower.towers.vision import Descriptors, FrameBackbone, VisionBackbone, blank_vision, scratch_vision
 
 FORMAT = 1
+RANKING = "ranking"
 WEIGHTS = "model.safetensors"
 MEMORY = "tag_memory.json"
 
@@ -52,20 +54,32 @@ TRAINING_ONLY = {
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model out of its folder. Vectors may be compared only under one `vector_fingerprint`."""
+    """A model out of its folder.
+
+    Vectors may be compared only under one `vector_fingerprint`. `model_fingerprint` covers the ranking part as well:
+    under one of them, one video, library and choice of ranker have one answer. Both are equal where there is none.
+    """
 
     tower: TwoTower
     training_tags: tuple[str, ...]
     metrics: dict[str, Any]
     vector_fingerprint: str
+    model_fingerprint: str
     folder: Path
 
 
 def save_model(
-    folder: str | Path, tower: TwoTower, training_tags: Sequence[str], metrics: Mapping[str, Any], card: str
+    folder: str | Path,
+    tower: TwoTower,
+    training_tags: Sequence[str],
+    metrics: Mapping[str, Any],
+    card: str,
+    save_ranking: Callable[[Path], None] = lambda folder: None,
 ) -> None:
     """Write `tower` as a model folder, whole or not at all; a folder that stands there is replaced.
 
+    Args:
+        save_ranking: writes the ranking part, if there is one, into the folder that it is given.
     Raises:
         StorageError: the disk is full or read-only.
     """
@@ -76,12 +90,13 @@ def save_model(
             write_json(partial / MEMORY, list(tower.memory.names))
         for part in ("image", "text", "tag"):
             _save_backbone(partial / part, tower, part)
+        save_ranking(partial / RANKING)
         config: dict[str, Any] = {
             "format": FORMAT,
             "tagtower": version("tagtower"),
             "settings": tower.settings.model_dump(mode="json"),
             "files": {
-                str(file.relative_to(partial)): hash_file(file)
+                file.relative_to(partial).as_posix(): hash_file(file)
                 for file in sorted(partial.rglob("*"))
                 if file.is_file()
             },
@@ -109,11 +124,13 @@ def load_model(folder: str | Path, device: torch.device | str = "cpu") -> Loaded
     if tower.memory is not None:
         tower.memory.grow(_read_json(folder / MEMORY))
     _fill(tower, folder / WEIGHTS)
+    vectors = _vector_fingerprint(settings, config["files"])
     return LoadedModel(
         tower=tower.to(device).eval(),
         training_tags=tuple(_read_json(folder / "training_tags.json")),
         metrics=_read_json(folder / "metrics.json"),
-        vector_fingerprint=_vector_fingerprint(settings, config["files"]),
+        vector_fingerprint=vectors,
+        model_fingerprint=_model_fingerprint(vectors, config["files"]),
         folder=folder,
     )
 
@@ -237,5 +254,17 @@ def _vector_fingerprint(settings: Settings, files: Mapping[str, str]) -> str:
         section.pop("encoder", None)
     if settings.image.descriptors:  # they have no weights that would tell them apart
         kept["image"]["descriptors"] = settings.image.descriptors
-    weights = {name: digest for name, digest in files.items() if name != "training_tags.json"}
+    weights = {
+        name: digest for name, digest in files.items() if name != "training_tags.json" and not _ranks(name)
+    }
     return hash_json({"settings": kept, "files": weights})
+
+
+def _model_fingerprint(vectors: str, files: Mapping[str, str]) -> str:
+    """The fingerprint of the vectors, and of what ranks beside them where there is anything."""
+    ranking = {name: digest for name, digest in files.items() if _ranks(name)}
+    return hash_json({"vectors": vectors, "ranking": ranking}) if ranking else vectors
+
+
+def _ranks(name: str) -> bool:
+    return name.startswith(f"{RANKING}/")

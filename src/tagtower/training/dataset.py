@@ -40,6 +40,30 @@ class TrainingData:
 
 @final
 @dataclass(frozen=True, slots=True)
+class SomeExamples:
+    """Some of other examples, by their places there, in that order."""
+
+    all: ExampleFeatures
+    places: Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def tags(self, index: int) -> tuple[str, ...]:
+        """Return the tags of an example."""
+        return self.all.tags(self.places[index])
+
+    def title(self, index: int) -> str | None:
+        """Return the title of an example."""
+        return self.all.title(self.places[index])
+
+    def features(self, index: int, draw: int) -> VideoFeatures:
+        """Return the features of an example."""
+        return self.all.features(self.places[index], draw)
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class MemoryExamples:
     """Examples in memory that have the same features under every draw."""
 

@@ -18,13 +18,17 @@ def model_card(
     library: TagLibrary,
     training_tags: Sequence[str],
     validation: Mapping[str, Any],
+    ranked: Mapping[str, Any] | None,
     videos: Mapping[Split, int],
 ) -> str:
     """Return the card as Markdown with the front matter that hubs read."""
     settings = tower.settings
     figures = "\n".join(
-        f"| {name} | {value:.3f} |" for name, value in validation.items() if isinstance(value, float)
+        f"| {name} | {value:.3f} |" + ("" if ranked is None else f" {ranked[name]:.3f} |")
+        for name, value in validation.items()
+        if isinstance(value, float)
     )
+    columns = "" if ranked is None else " with the ranker |"
     shown = ", ".join(training_tags[:TAGS_SHOWN]) + (", ..." if len(training_tags) > TAGS_SHOWN else "")
     return f"""---
 library_name: tagtower
@@ -59,14 +63,15 @@ epoch with the best validation nDCG@10.
 
 ## Validation ({videos["val"]:,} videos)
 
-| metric | value |
-|---|---|
+| metric | by distance |{columns}
+|---|---|{"" if ranked is None else "---|"}
 {figures}
 
 ## Limits
 
 The tags of the training data decide what the model can tell apart; a tag far from all of them is ranked by its words
-alone. A distance is no probability. Judge the model on videos of your own before you rely on it.
+alone. A distance is no probability; scores are, where validation was large enough to fit them. Judge
+the model on videos of your own before you rely on it.
 """
 
 

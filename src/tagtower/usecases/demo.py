@@ -162,7 +162,7 @@ def _alone(found: Evaluation, corpus: DemoCorpus, modality: Modality) -> AloneSc
     own = np.array([corpus.modality_of.get(text) == modality for text in found.library.texts])
     relevant = found.relevant[:, own]
     relevant = relevant[rows := relevant.any(axis=1)]
-    ranks = relevant_ranks(found.distances[rows][:, own], relevant)
+    ranks = relevant_ranks(found.places[rows][:, own], relevant)
     right = relevant.sum(axis=1)
     hits = np.bincount(ranks.videos, weights=ranks.ranks <= right[ranks.videos])
     tags = int(own.sum())

@@ -7,34 +7,45 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Float32
 
 from tagtower.errors import ManifestError, UsageError
 from tagtower.evaluation.metrics import EvaluationResult, evaluate_seen_unseen
-from tagtower.library.tags import TagLibrary, normalize_tag
+from tagtower.evaluation.reliability import Calibrated, judge_probabilities
+from tagtower.library.tags import TagLibrary
 from tagtower.pipeline.extract import Failed
 from tagtower.pipeline.vectors import Embedded, embed_videos
+from tagtower.pipeline.words import words_of
 from tagtower.records import MODALITIES, Example, Modality, Problems, Split
 from tagtower.training.positives import resolve_tags
 from tagtower.training.splits import assign_splits, examples_in
 from tagtower.usecases.progress import Progress, Silent
+from tagtower.usecases.ranking import RankerName, read_neighbours, seen_in_training
 from tagtower.usecases.session import Session
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The metrics of one model on one split, and the arrays that they were computed from."""
+    """The metrics of one model on one split, and the arrays that they were computed from.
+
+    `places` holds each tag's place, from 0, in the order that was evaluated, and `probabilities` the calibrated ones,
+    if the model has any; `distances` are the towers' own.
+    """
 
     result: EvaluationResult
+    calibration: Calibrated | None
     gates: dict[Modality, float]
     examples: tuple[Example, ...]
     embedded: tuple[Embedded, ...]
     distances: Float[np.ndarray, "video tag"]
+    places: Float32[np.ndarray, "video tag"]
+    probabilities: Float32[np.ndarray, "video tag"] | None
     relevant: Bool[np.ndarray, "video tag"]
     seen: Bool[np.ndarray, "tag"]
     failures: tuple[Failed, ...]
     library: TagLibrary
     model: str
+    ranker: RankerName
 
     def to_json(self) -> dict[str, Any]:
         """Return what `evaluate --json` prints, less the schema number."""
@@ -43,7 +54,9 @@ class Evaluation:
             "tags": len(self.library),
             "model": self.model,
             "library": self.library.version,
+            "ranker": self.ranker,
             **self.result.to_json(),
+            "calibration": None if self.calibration is None else self.calibration.to_json(),
             "gates": self.gates,
         }
 
@@ -55,13 +68,19 @@ def evaluate(
     *,
     split: Split = "test",
     modalities: Collection[Modality] = MODALITIES,
+    ranker: RankerName | None = None,
+    neighbours: Sequence[Example] | None = None,
     problems: Problems | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Return the metrics over the examples of `split`; videos that cannot be read are left out and listed.
 
+    Args:
+        modalities: the others are treated as missing; without the text, the ranker sees no words either.
+        ranker: the order to evaluate; default the best that the model has.
+        neighbours: labelled videos that join those of the model; those that are evaluated are left out of them.
     Raises:
-        UsageError: the model reads none of `modalities`.
+        UsageError: the model reads none of `modalities`, or has no ranker that was asked for.
         ManifestError: the split, given or assigned as training does, is empty, or none of its videos can be read
             or has a tag of the library.
     """
@@ -75,8 +94,14 @@ def evaluate(
     problems = problems if problems is not None else Problems()
     given = assign_splits(examples, tower.settings.train.val_share, tower.settings.train.seed, problems)
     chosen = examples_in(given, split)
+    name = session.orders.ranker(ranker)
+    further = None
+    if neighbours is not None:
+        progress.phase("neighbours", None)
+        evaluated = {example.video.id for example in chosen}
+        further = read_neighbours(session.model, session.extractor, neighbours, problems, without=evaluated)
     progress.phase("tags", None)
-    index = session.tags.index(library)
+    order = session.orders.order(library, name, further)
     progress.phase(f"videos of {split}", len(chosen))
     kept: list[tuple[Example, Embedded]] = []
     failures: list[Failed] = []
@@ -95,30 +120,47 @@ def evaluate(
         )
     progress.phase("ranking", None)
     embedded = tuple(one for _, one in kept)
-    distances = index.distances(np.stack([one.vector for one in embedded]))
     relevant = _relevance([example for example, _ in kept], library, problems)
     if not relevant.any():
         raise ManifestError(
             f"No video of split {split!r} has a tag of the library.",
             hint="Are this manifest and this library a pair?",
         )
-    known = {normalize_tag(tag) for tag in session.model.training_tags}
-    seen = np.array([normalize_tag(text) in known for text in library.texts])
+    seen = seen_in_training(library, session.model.training_tags)
+    fields = tower.settings.ranking.fields if "text" in modalities else ()
+    texts = [words_of(example.video, fields).texts for example, _ in kept]
+    blocks = [
+        (block.distances, block.places.astype(np.float32), block.probabilities)
+        for block in order(np.stack([one.vector for one in embedded]), texts)
+    ]
+    distances, places = (np.concatenate([block[part] for block in blocks]) for part in (0, 1))
     weights = {
         modality: float(np.mean([one.weights[modality] for one in embedded])) for modality in tower.modalities
     }
+    probabilities = _joined([block[2] for block in blocks])
     return Evaluation(
-        result=evaluate_seen_unseen(distances, relevant, seen),
+        result=evaluate_seen_unseen(places, relevant, seen),
+        calibration=None
+        if probabilities is None
+        else judge_probabilities(places, probabilities, relevant, seen),
         gates=weights,
         examples=tuple(example for example, _ in kept),
         embedded=embedded,
         distances=distances,
+        places=places,
+        probabilities=probabilities,
         relevant=relevant,
         seen=seen,
         failures=tuple(failures),
         library=library,
-        model=session.model.vector_fingerprint,
+        model=session.model.model_fingerprint,
+        ranker=name,
     )
+
+
+def _joined(blocks: Sequence[np.ndarray | None]) -> np.ndarray | None:
+    known = [block for block in blocks if block is not None]
+    return np.concatenate(known) if known else None
 
 
 def _relevance(

@@ -36,7 +36,7 @@ def write_evaluation_report(path: Path, session: Session, evaluation: Evaluation
     Raises:
         StorageError: the file cannot be written.
     """
-    scores = video_scores(evaluation.distances, evaluation.relevant)
+    scores = video_scores(evaluation.places, evaluation.relevant)
     best, worst = best_and_worst(scores, SHOWN_VIDEOS)
     texts, seen = evaluation.library.texts, evaluation.seen
 
@@ -44,6 +44,7 @@ def write_evaluation_report(path: Path, session: Session, evaluation: Evaluation
         video = evaluation.examples[row].video
         return video_card(
             video,
+            evaluation.places[row],
             evaluation.distances[row],
             evaluation.relevant[row],
             seen,
@@ -52,7 +53,7 @@ def write_evaluation_report(path: Path, session: Session, evaluation: Evaluation
             _thumbnail(session.decoder, video.media),
         )
 
-    table = tag_table(evaluation.distances, evaluation.relevant)
+    table = tag_table(evaluation.places, evaluation.relevant)
     write_report(
         path,
         ReportData(
@@ -67,6 +68,7 @@ def write_evaluation_report(path: Path, session: Session, evaluation: Evaluation
             worst=tuple(card(int(row)) for row in worst),
             tags=tag_rows(table, seen, texts),
             gates=_gates(session, evaluation),
+            calibration=evaluation.calibration,
             training=_training(session.model),
             facts=_facts(session, evaluation, split),
             settings=_settings(session),
@@ -114,6 +116,7 @@ def _facts(session: Session, evaluation: Evaluation, split: str) -> dict[str, di
         "Model": {
             "folder": str(session.model.folder),
             "fingerprint": evaluation.model,
+            "order": "by the learned ranker" if evaluation.ranker == "hybrid" else "by distance",
             "reads": ", ".join(tower.modalities),
             "width of the shared space": str(tower.width),
             "distance": tower.settings.distance.kind,

@@ -8,23 +8,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tagtower.errors import MediaError, TagTowerError
+from tagtower.errors import MediaError, TagTowerError, UsageError
 from tagtower.library.tags import TagLibrary
 from tagtower.pipeline.extract import Failed
 from tagtower.pipeline.vectors import embed_videos
+from tagtower.pipeline.words import words_of
+from tagtower.ranking.neighbours import LabelledVideos
 from tagtower.ranking.select import rank_tags
 from tagtower.records import MODALITIES, Modality, RankedTag, Video
+from tagtower.usecases.ranking import RankerName
 from tagtower.usecases.session import Session
 
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """A video with its ranked tags, the gate's weights, and what the answer was made with."""
+    """A video with its ranked tags, the gate's weights, and what the answer was made with.
+
+    `model` is the model's fingerprint, the ranking part included, and `ranker` what put the tags in order.
+    """
 
     video: Video
     tags: tuple[RankedTag, ...]
     modalities: dict[Modality, float]
     model: str
+    ranker: RankerName
     library: str
     seconds: float
     warnings: tuple[str, ...] = ()
@@ -35,10 +42,8 @@ class Labelled:
             **_named(self.video),
             "model": self.model,
             "library": self.library,
-            "tags": [
-                {"tag": tag.tag, "rank": tag.rank, "distance": tag.distance, "score": tag.score}
-                for tag in self.tags
-            ],
+            "ranker": self.ranker,
+            "tags": [_tag_json(tag) for tag in self.tags],
             "modalities": {modality: round(self.modalities.get(modality, 0.0), 6) for modality in MODALITIES},
             "seconds": round(self.seconds, 4),
         }
@@ -64,25 +69,48 @@ def label(
     *,
     top_k: int | None = None,
     max_distance: float | None = None,
+    precision: float | None = None,
+    ranker: RankerName | None = None,
+    neighbours: LabelledVideos | None = None,
 ) -> Iterator[Labelled | Unlabelled]:
     """Yield the tags of each video, in order; a video that fails takes its place and the rest goes on.
 
-    The tags of the library are encoded once, and found again on the next call with the same model. `top_k` and
-    `max_distance` limit the answer; without either every tag of the library comes back, nearest first.
+    The tags of the library are encoded once, and found again on the next call with the same model. `top_k`,
+    `max_distance` and `precision` limit the answer; without any every tag of the library comes back.
+
+    Args:
+        precision: show only tags so probable that on the validation videos such tags were right this often; a
+            video may then get none.
+        ranker: what orders the tags; default the best that the model has.
+        neighbours: labelled videos that join those of the model, with vectors of this model.
+    Raises:
+        UsageError: the model has no ranker or no calibration, or never reached that precision.
     """
-    tower = session.model.tower
-    index = session.tags.index(library)
+    tower, name = session.model.tower, session.orders.ranker(ranker)
+    order = session.orders.order(library, name, neighbours)
+    min_score = None
+    if precision is not None:
+        if order.calibration is None:
+            raise UsageError(
+                "This model has no calibration, so no precision can be promised.",
+                hint="Train with more validation videos, or limit the answer by --top-k or --max-distance.",
+            )
+        min_score = order.calibration.threshold(precision)
     # One at a time: an answer comes as soon as it is known, and hangs on no neighbour's padding.
     for one in embed_videos(tower, session.extractor.extract(videos), batch_size=1):
         if isinstance(one, Failed):
             yield Unlabelled(one.video, one.error)
             continue
-        distances = index.distances(one.vector[None])[0]
+        (ordered,) = order(one.vector[None], [words_of(one.video, tower.settings.ranking.fields).texts])
+        tags = rank_tags(
+            ordered, 0, library.texts, top_k=top_k, max_distance=max_distance, min_score=min_score
+        )
         yield Labelled(
             one.video,
-            tuple(rank_tags(distances, library.texts, top_k=top_k, max_distance=max_distance)),
+            tuple(tags),
             one.weights,
-            session.model.vector_fingerprint,
+            session.model.model_fingerprint,
+            name,
             library.version,
             one.seconds,
             one.warnings,
@@ -96,6 +124,19 @@ def remaining(videos: Sequence[Video], done: Iterable[dict[str, Any]]) -> list[V
     """
     answered = {(line.get("id"), line.get("video")) for line in done if "tags" in line}
     return [video for video in videos if (video.id, _shown(video)) not in answered]
+
+
+def _tag_json(tag: RankedTag) -> dict[str, Any]:
+    return {
+        "tag": tag.tag,
+        "rank": tag.rank,
+        "distance": tag.distance,
+        "score": tag.score,
+        "evidence": {
+            "neighbours": [{"id": one.id, "weight": round(one.weight, 6)} for one in tag.evidence.neighbours],
+            "mentions": [{"text": one.text, "field": one.field} for one in tag.evidence.mentions],
+        },
+    }
 
 
 def _named(video: Video) -> dict[str, Any]:

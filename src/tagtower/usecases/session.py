@@ -16,7 +16,10 @@ from tagtower.features.store import FeatureStore
 from tagtower.media.isolation import Decoder
 from tagtower.pipeline.extract import FeatureExtractor
 from tagtower.pipeline.vectors import TagVectors
+from tagtower.ranking.folder import load_ranking
 from tagtower.towers import LoadedModel, load_model
+from tagtower.towers.folder import RANKING
+from tagtower.usecases.ranking import TagOrders
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -29,6 +32,7 @@ class Session:
     decoder: Decoder
     extractor: FeatureExtractor
     tags: TagVectors
+    orders: TagOrders
 
 
 @contextmanager
@@ -57,11 +61,13 @@ def open_session(
         set_threads(settings.train.threads)
         features = stack.enter_context(open_store(store, bypass=bypass_store))
         decoder = stack.enter_context(Decoder(settings.media))
+        tags = TagVectors(loaded.tower, loaded.vector_fingerprint, features)
         yield Session(
             loaded,
             decoder,
             FeatureExtractor(loaded.tower, settings, decoder, features, keep_frames=False),
-            TagVectors(loaded.tower, loaded.vector_fingerprint, features),
+            tags,
+            TagOrders(loaded, load_ranking(loaded.folder / RANKING), tags),
         )
 
 

@@ -19,8 +19,7 @@ MEMORY_BYTES = 2 << 30
 class _Entry:
     """One example: its features by draw while in memory, and where the store has them otherwise; texts always."""
 
-    tags: tuple[str, ...]
-    title: str | None
+    example: Example
     memory: tuple[VideoFeatures, ...] | None
     keys: tuple[dict[str, FeatureKey], ...]
     words: VideoFeatures
@@ -48,18 +47,23 @@ class StoredExamples:
         if held is not None:
             self.bytes_held += size
         words = extracted.features[0].only(["text"])
-        self.entries.append(_Entry(example.tags, example.video.title, held, extracted.keys, words))
+        self.entries.append(_Entry(example, held, extracted.keys, words))
+
+    @property
+    def examples(self) -> list[Example]:
+        """The examples, in their order."""
+        return [entry.example for entry in self.entries]
 
     def __len__(self) -> int:
         return len(self.entries)
 
     def tags(self, index: int) -> tuple[str, ...]:
         """Return the tags of an example as written."""
-        return self.entries[index].tags
+        return self.entries[index].example.tags
 
     def title(self, index: int) -> str | None:
         """Return the title of an example."""
-        return self.entries[index].title
+        return self.entries[index].example.video.title
 
     def features(self, index: int, draw: int) -> VideoFeatures:
         """Return the features of an example under one of the draws.

@@ -21,6 +21,7 @@ from tagtower.library.tagfile import read_tag_library
 from tagtower.media.isolation import Decoder
 from tagtower.pipeline.extract import Extracted, Failed, FeatureExtractor
 from tagtower.pipeline.words import words_of
+from tagtower.ranking.folder import save_ranking
 from tagtower.records import Example, Problems, Split
 from tagtower.storage.atomic import write_json
 from tagtower.towers import TwoTower, build_two_tower, load_model, save_model
@@ -37,17 +38,22 @@ from tagtower.usecases.card import model_card
 from tagtower.usecases.progress import Progress, Silent
 from tagtower.usecases.session import open_store, pick_device, set_threads
 from tagtower.usecases.stored_examples import StoredExamples
+from tagtower.usecases.train_ranking import RankingData, train_ranking
 
 RUN_FILE = "run.json"
 
 
 @dataclass(frozen=True, slots=True)
 class TrainReport:
-    """A finished training: where the model is, how it did on validation, and what was left out on the way."""
+    """A finished training: where the model is, how it did on validation, and what was left out on the way.
+
+    `validation` is by the towers' distance, `ranked` in the order of the ranker, if there is one.
+    """
 
     out: Path
     model: str
     validation: Metrics
+    ranked: Metrics | None
     videos: dict[Split, int]
     failures: tuple[Failed, ...]
     seconds: float
@@ -59,6 +65,7 @@ class TrainReport:
             "model": self.model,
             "videos": self.videos,
             "validation": self.validation.to_json(),
+            "ranked": None if self.ranked is None else self.ranked.to_json(),
             "failed": [{"id": one.video.id, "message": one.error.message} for one in self.failures],
             "seconds": round(self.seconds, 1),
         }
@@ -127,28 +134,27 @@ def train(
         extractor = FeatureExtractor(tower.eval(), settings, decoder, features)
         draws = (CENTRE, *range(settings.image.random_draws if tower.image is not None else 0))
         failures: list[Failed] = []
-        data = TrainingData(
-            train=_extract(
-                extractor,
-                features,
-                _usable(rows, "train", settings),
-                "train",
-                draws,
-                failures,
-                problems,
-                progress,
-            ),
-            val=_extract(
-                extractor,
-                features,
-                _usable(rows, "val", settings),
-                "val",
-                (CENTRE,),
-                failures,
-                problems,
-                progress,
-            ),
+        train_part = _extract(
+            extractor,
+            features,
+            _usable(rows, "train", settings),
+            "train",
+            draws,
+            failures,
+            problems,
+            progress,
         )
+        val_part = _extract(
+            extractor,
+            features,
+            _usable(rows, "val", settings),
+            "val",
+            (CENTRE,),
+            failures,
+            problems,
+            progress,
+        )
+        data = TrainingData(train_part, val_part)
         found = build_positives(settings, extractor.tag_features)(data.train, library)
         if found.line:
             progress.tell(found.line)
@@ -163,14 +169,35 @@ def train(
             resume=resume,
             tag_features=extractor.tag_features,
         )
+        ranking, ranked = train_ranking(
+            tower,
+            lambda: _start_tower(settings, rows, words, warm_start).to(device),
+            RankingData(data, train_part.examples, val_part.examples),
+            read_tag_library(tags, Problems()),
+            result.training_tags,
+            settings,
+            state_folder=state / "ranker",
+            resume=resume,
+            tag_features=extractor.tag_features,
+            progress=progress,
+        )
     counts: dict[Split, int] = {"train": len(data.train), "val": len(data.val)}
-    card = model_card(tower, library, result.training_tags, result.best.metrics.to_json(), counts)
-    save_model(out, tower, result.training_tags, {**result.to_json(), "videos": counts}, card)
+    measured = result.best.metrics.to_json()
+    ranked_json = None if ranked is None else ranked.to_json()
+    save_model(
+        out,
+        tower,
+        result.training_tags,
+        {**result.to_json(), "ranked": ranked_json, "videos": counts},
+        model_card(tower, library, result.training_tags, measured, ranked_json, counts),
+        lambda folder: save_ranking(folder, ranking),
+    )
     _close_run(state, out)
     return TrainReport(
         out=out,
-        model=load_model(out).vector_fingerprint,
+        model=load_model(out).model_fingerprint,
         validation=result.best.metrics,
+        ranked=ranked,
         videos=counts,
         failures=tuple(failures),
         seconds=time.perf_counter() - start,

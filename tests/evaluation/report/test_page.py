@@ -16,6 +16,7 @@ import pytest
 
 from tagtower.evaluation.gates import GateWeights
 from tagtower.evaluation.metrics import SeenUnseenEvaluation
+from tagtower.evaluation.reliability import judge_probabilities
 from tagtower.evaluation.report import page
 from tagtower.evaluation.report.data import (
     EpochPoint,
@@ -75,7 +76,9 @@ def report(text: str = "Cats, mostly") -> ReportData:
     """A report in which every text that a stranger may have written is `text`."""
     rng = np.random.default_rng(0)
     evaluation = SeenUnseenEvaluation(np.arange(8) < 6)
-    evaluation.add(rng.random((30, 8)), rng.random((30, 8)) < 0.3)
+    distances, relevant = rng.random((30, 8)), rng.random((30, 8)) < 0.3
+    evaluation.add(distances, relevant)
+    places = distances.argsort(axis=1).argsort(axis=1).astype(np.float64)
     card = VideoCard(
         id=text,
         title=text,
@@ -99,6 +102,7 @@ def report(text: str = "Cats, mostly") -> ReportData:
             TagRow(text, False, 0, 1, 0, None, 0.0, None, None),
         ),
         gates=GateWeights(("image", "text"), np.full((30, 2), 0.5), np.ones((30, 2), bool)),
+        calibration=judge_probabilities(places, 1 - distances, relevant, np.arange(8) < 6),
         training=(EpochPoint(1, 0.9, 0.1, 0.8), EpochPoint(2, 0.5, 0.4, 0.4), EpochPoint(3, 0.4, 0.3, 0.2)),
         facts={text: {text: text}},
         settings={text: text},
@@ -155,7 +159,7 @@ def test_headings_go_down_one_level_at_a_time():
 
 def test_plots_take_their_colours_from_the_page():
     svgs = re.findall(r"<svg.*?</svg>", render_report(report()), flags=re.DOTALL)
-    assert len(svgs) == 6
+    assert len(svgs) == 10
     for svg in svgs:
         assert "var(--" in svg
         assert not re.findall(r"#[0-9a-f]{6}\b", svg)

@@ -29,10 +29,18 @@ def test_one_video_is_the_best_and_none_is_the_worst():
 
 
 def test_a_card_shows_the_proposals_and_the_true_tags_behind_them():
-    card = video_card(Video("v3", title="Owls"), DISTANCES[3], RELEVANT[3], SEEN, TEXTS, 0.5, None)
+    places = np.arange(7.0)
+    card = video_card(Video("v3", title="Owls"), places, DISTANCES[3], RELEVANT[3], SEEN, TEXTS, 0.5, None)
     assert card.proposed[:2] == (ProposedTag("cat", 0.1, False, True), ProposedTag("dog", 0.2, True, True))
     assert len(card.proposed) == 5
     assert card.missed == (MissedTag("owl", 7, False),)
+
+
+def test_a_card_follows_the_order_and_shows_the_distances():
+    places = np.arange(7.0)[::-1]
+    card = video_card(Video("v3", title="Owls"), places, DISTANCES[3], RELEVANT[3], SEEN, TEXTS, 0.5, None)
+    assert [(tag.tag, tag.distance) for tag in card.proposed[:2]] == [("owl", 0.7), ("hen", 0.6)]
+    assert card.missed == (MissedTag("dog", 6, True),)
 
 
 def test_the_table_lists_tags_that_occur_the_most_frequent_first():

@@ -46,7 +46,9 @@ def test_train_prints_json(tagtower, job, words):
         "train", words / "words.jsonl", "--tags", words / "words.txt", "--out", words / "model", "--json", "-q",
         "--no-store", *sets(job),
     )  # fmt: skip
-    assert list(made.json) == ["schema", "out", "model", "videos", "validation", "failed", "seconds"]
+    assert list(made.json) == [
+        "schema", "out", "model", "videos", "validation", "ranked", "failed", "seconds",
+    ]  # fmt: skip
     assert made.json["videos"] == {"train": 9, "val": 3}
     assert made.err == ""
 
@@ -88,7 +90,9 @@ def test_evaluate_prints_the_object_of_the_contract(tagtower, trained, job, tmp_
     )
     assert result.code == 1
     groups = ["all", "seen", "unseen", "unseen_in_full"]
-    assert list(result.json) == ["schema", "videos", "tags", "model", "library", *groups, "gates"]
+    assert list(result.json) == [
+        "schema", "videos", "tags", "model", "library", "ranker", *groups, "calibration", "gates",
+    ]  # fmt: skip
     assert (tmp_path / "report.html").stat().st_size > 10_000
     assert f"report: {tmp_path / 'report.html'}" in result.err
 

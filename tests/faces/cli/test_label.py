@@ -8,7 +8,9 @@ import shutil
 
 import pytest
 
-ANSWER = ["schema", "id", "video", "title", "model", "library", "tags", "modalities", "seconds"]
+ANSWER = [
+    "schema", "id", "video", "title", "model", "library", "ranker", "tags", "modalities", "seconds",
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def test_json_lines_have_the_fields_of_the_contract(tagtower, trained, job):
         else:
             assert list(line) == ANSWER
             assert [tag["rank"] for tag in line["tags"]] == [1, 2]
-            assert set(line["tags"][0]) == {"tag", "rank", "distance", "score"}
+            assert set(line["tags"][0]) == {"tag", "rank", "distance", "score", "evidence"}
     assert "2 of 13 videos could not be labelled" in result.err
     assert "missing.mp4: does not exist" in result.err
 
@@ -217,3 +219,26 @@ def test_quiet_says_nothing_but_failures(tagtower, trained, job, words, tmp_path
     words.write_text(words.read_text() + "\n{}\n")
     result = tagtower("label", trained, words, "--tags", job.tags, "--out", tmp_path / "o.jsonl", "--quiet")
     assert (result.code, result.out, result.err) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--ranker", "hybrid"), "has no ranker"),
+        (("--ranker", "best"), "no ranker 'best'"),
+        (("--precision", "0.7"), "no calibration"),
+    ],
+)
+def test_what_the_model_does_not_have_is_refused(tagtower, trained, job, options, told):
+    result = tagtower("label", trained, job.manifest, "--tags", job.tags, *options)
+    assert result.code == 2
+    assert told in result.err
+
+
+def test_neighbours_need_a_ranker(tagtower, trained, job, tmp_path):
+    labelled = tmp_path / "labelled.jsonl"
+    labelled.write_text(json.dumps({"id": "other", "title": "a song", "tags": ["music"]}))
+    for command in ("label", "evaluate"):
+        result = tagtower(command, trained, job.manifest, "--tags", job.tags, "--neighbours", labelled)
+        assert result.code == 2
+        assert "mean nothing to the towers alone" in result.err

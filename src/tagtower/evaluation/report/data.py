@@ -8,6 +8,7 @@ from datetime import datetime
 
 from tagtower.evaluation.gates import GateWeights
 from tagtower.evaluation.metrics import EvaluationResult, VideoScores
+from tagtower.evaluation.reliability import Calibrated
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ class ReportData:
     worst: tuple[VideoCard, ...] = ()
     tags: tuple[TagRow, ...] = ()
     gates: GateWeights | None = None
+    calibration: Calibrated | None = None
     training: tuple[EpochPoint, ...] = ()
     facts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)

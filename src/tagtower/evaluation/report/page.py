@@ -66,6 +66,7 @@ def render_report(data: ReportData) -> str:
             videos_plot=_videos_plot(data),
             training_plots=_training_plots(data),
             gate_plots=_gate_plots(data),
+            calibration_plots=_calibration_plots(data),
             gates=summarize_gates(data.gates) if data.gates else (),
             tag_rows=data.tags[:MOST_TAG_ROWS],
             style=_asset("report.css"),
@@ -164,6 +165,27 @@ def _gate_plots(data: ReportData) -> tuple[plots.Plot, ...]:
             )
         )
     return tuple(drawn)
+
+
+def _calibration_plots(data: ReportData) -> tuple[plots.Plot, ...]:
+    found = data.calibration
+    if found is None:
+        return ()
+    kinds = (
+        ("all", "All tags", found.all),
+        ("seen", "Seen tags", found.seen),
+        ("new", "New tags", found.unseen),
+    )
+    drawn = [
+        plots.diagonal(f"said-{name}", heading, one.said, one.found, one.counts)
+        for name, heading, one in kinds
+        if one is not None
+    ]
+    coverage = found.coverage
+    return (
+        *drawn,
+        plots.falling("coverage", "Precision bought by silence", coverage.coverage, coverage.precision),
+    )
 
 
 def _environment() -> Environment:

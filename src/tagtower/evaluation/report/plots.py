@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import matplotlib as mpl
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
@@ -107,6 +107,49 @@ def histogram(
     return Plot(
         name, heading, f"{heading}. Videos by {label}: {spelled}; median {median:.2f}.", _svg(figure, name)
     )
+
+
+def diagonal(
+    name: str,
+    heading: str,
+    said: Float[np.ndarray, "bin"],
+    found: Float[np.ndarray, "bin"],
+    counts: Int[np.ndarray, "bin"],
+) -> Plot:
+    """Draw what was said beside what was found, in [0, 1], with larger dots for more pairs; empty bins are NaN."""
+    figure, axes = _canvas()
+    axes.plot([0, 1], [0, 1], color=THEME["muted"], linewidth=1, linestyle=(0, (2, 3)))
+    full = counts > 0
+    sizes = 20 + 160 * np.sqrt(counts[full] / counts.max())
+    axes.scatter(said[full], found[full], s=sizes, color=THEME["mark"], edgecolors=THEME["paper"])
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1.05)
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.set_xlabel("probability that was said")
+    spelled = ", ".join(
+        f"said {one:.0%}, found {other:.0%} ({count})"
+        for one, other, count in zip(said[full], found[full], counts[full], strict=True)
+    )
+    return Plot(name, heading, f"{heading}: {spelled}.", _svg(figure, name))
+
+
+def falling(
+    name: str, heading: str, coverage: Float[np.ndarray, "point"], precision: Float[np.ndarray, "point"]
+) -> Plot:
+    """Draw the precision over the surest videos against their share of all, both in [0, 1]."""
+    figure, axes = _canvas()
+    # Over the first few videos alone the curve is noise.
+    settled = coverage >= min(0.05, float(coverage[-1]))
+    axes.plot(coverage[settled], precision[settled], color=THEME["mark"], linewidth=2)
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1.05)
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.set_xlabel("share of the videos, the surest first")
+    shares = (0.25, 0.5, 1.0)
+    spelled = ", ".join(f"{np.interp(one, coverage, precision):.0%} over {one:.0%}" for one in shares)
+    return Plot(name, heading, f"{heading}. Precision@5: {spelled} of the videos.", _svg(figure, name))
 
 
 def spreads(name: str, heading: str, summaries: Sequence[GateSummary]) -> Plot:

@@ -31,6 +31,7 @@ def best_and_worst(
 
 def video_card(
     video: Video,
+    places: Float[np.ndarray, "tag"],
     distances: Float[np.ndarray, "tag"],
     relevant: Bool[np.ndarray, "tag"],
     seen: Bool[np.ndarray, "tag"],
@@ -39,9 +40,12 @@ def video_card(
     thumbnail: bytes | None,
     proposals: int = 5,
 ) -> VideoCard:
-    """Return the card of one video: its first `proposals` tags, and the true ones behind them."""
-    first = nearest(distances[None], min(proposals, len(texts)))[0]
-    found = relevant_ranks(distances[None], relevant[None])
+    """Return the card of one video: its first `proposals` tags, and the true ones behind them.
+
+    Tags come by `places`, the smallest first, ties by library order.
+    """
+    first = nearest(places[None], min(proposals, len(texts)))[0]
+    found = relevant_ranks(places[None], relevant[None])
     behind = found.ranks > proposals
     return VideoCard(
         id=video.id,

@@ -33,6 +33,8 @@ def evaluate(
             "--modalities", help="Use these alone, such as image,audio; the others count as missing."
         ),
     ] = None,
+    ranker: options.Ranker = None,
+    neighbours: options.Neighbours = None,
     report: Annotated[
         Path | None, typer.Option("--report", help="Write an HTML report to this file.")
     ] = None,
@@ -50,11 +52,16 @@ def evaluate(
     from tagtower.training.manifest import read_manifest
     from tagtower.usecases.evaluate import evaluate
     from tagtower.usecases.evaluation_report import write_evaluation_report
+    from tagtower.usecases.ranking import parse_ranker
     from tagtower.usecases.session import open_session, parse_device
 
+    chosen_ranker = parse_ranker(ranker)
     problems = Problems()
     library = read_tag_library(tags, problems)
     rows = read_manifest(manifest, strict=strict, problems=problems).examples
+    further = None
+    if neighbours is not None:
+        further = read_manifest(neighbours, strict=strict, problems=problems).examples
     with (
         TerminalProgress(quiet=quiet) as progress,
         open_session(model, store=store, bypass_store=no_store, device=parse_device(device)) as session,
@@ -65,6 +72,8 @@ def evaluate(
             library,
             split=chosen_split,
             modalities=chosen_modalities,
+            ranker=chosen_ranker,
+            neighbours=further,
             problems=problems,
             progress=progress,
         )
@@ -98,7 +107,10 @@ def _show(found: Evaluation) -> None:
         table.add_row(name, *(_number(values[key]) for key in names))
     print_table(table)
     gates = ", ".join(f"{modality} {weight:.2f}" for modality, weight in found.gates.items())
-    print_line(f"\ngate weights: {gates}; model {short(found.model)}, library {found.library.version}")
+    print_line(
+        f"\nranker: {found.ranker}; gate weights: {gates}; model {short(found.model)}, "
+        f"library {found.library.version}"
+    )
 
 
 def _number(value: float | int | None) -> str:

@@ -20,4 +20,16 @@ Store = Annotated[
     typer.Option("--store", help="Folder of the feature store; default the user's cache ($TAGTOWER_CACHE)."),
 ]
 NoStore = Annotated[bool, typer.Option("--no-store", help="Keep no features; every file is decoded afresh.")]
+Ranker = Annotated[
+    str | None,
+    typer.Option("--ranker", help="tower (by distance) or hybrid; default hybrid where the model has it."),
+]
+Neighbours = Annotated[
+    Path | None,
+    typer.Option(
+        "--neighbours",
+        metavar="MANIFEST",
+        help="Labelled videos that join those of the model, without training.",
+    ),
+]
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A model folder that training wrote.")]

@@ -1,0 +1,146 @@
+"""From scores to probabilities: monotone maps that were fitted on videos of which the tags are known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Float64
+from scipy.optimize import isotonic_regression
+
+from tagtower.errors import UsageError
+
+LEAST_HITS = 50
+"""Right pairs below which a map of their own would follow chance."""
+
+SHOWN = 10
+"""Tags of a video, the first so many in its order, over which a threshold's precision is counted."""
+
+THRESHOLDS = np.round(np.arange(0.01, 1.0, 0.01), 2)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProbabilityMap:
+    """A rising map: scores at which it is known, ascending, and the probabilities there, straight in between."""
+
+    scores: Float64[np.ndarray, "knot"]
+    probabilities: Float64[np.ndarray, "knot"]
+
+    def __call__(self, scores: Float[np.ndarray, "*any"]) -> Float64[np.ndarray, "*any"]:
+        """Return the probability, in [0, 1], for each score; beyond the last knots it stays as there."""
+        return np.asarray(np.interp(scores, self.scores, self.probabilities))
+
+    def to_json(self) -> dict[str, list[float]]:
+        """Return the knots."""
+        return {"scores": self.scores.tolist(), "probabilities": self.probabilities.tolist()}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ProbabilityMap:
+        """Return the map that `to_json` gave."""
+        return cls(
+            np.array(data["scores"], np.float64),
+            np.array(data["probabilities"], np.float64),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """Maps for tags that labelled videos have and for new ones, and the precision behind each threshold.
+
+    `precisions` belongs to `THRESHOLDS`: the share of right ones among the tags shown that have at least that
+    probability; NaN where there is none.
+    """
+
+    known: ProbabilityMap
+    new: ProbabilityMap
+    precisions: Float64[np.ndarray, "threshold"]
+
+    def __call__(
+        self, scores: Float[np.ndarray, "*any"], new: Bool[np.ndarray, "*any"]
+    ) -> Float64[np.ndarray, "*any"]:
+        """Return the probability that each tag is right, in [0, 1]."""
+        return np.where(new, self.new(scores), self.known(scores))
+
+    def threshold(self, precision: float) -> float:
+        """Return the lowest probability from which on the tags shown were right at least so often on validation.
+
+        Raises:
+            UsageError: `precision` is not in (0, 1], or no threshold reached it.
+        """
+        if not 0 < precision <= 1:
+            raise UsageError(
+                f"A precision of {precision:g} was asked for.", hint="Ask for one above 0, up to 1."
+            )
+        with np.errstate(invalid="ignore"):
+            reached = np.flatnonzero(self.precisions >= precision)
+        if not len(reached):
+            raise UsageError(
+                f"This model reaches no precision of {precision:g} on its validation videos.",
+                hint=f"It reaches {np.nanmax(self.precisions):.2f} at most: ask for that or less.",
+            )
+        return float(THRESHOLDS[reached[0]])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the maps and the precision behind each threshold."""
+        return {
+            "known": self.known.to_json(),
+            "new": self.new.to_json(),
+            "precisions": [None if np.isnan(one) else one for one in self.precisions.tolist()],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Calibration:
+        """Return the calibration that `to_json` gave."""
+        return cls(
+            ProbabilityMap.from_json(data["known"]),
+            ProbabilityMap.from_json(data["new"]),
+            np.array([np.nan if one is None else one for one in data["precisions"]], np.float64),
+        )
+
+
+def fit_map(scores: Float[np.ndarray, "pair"], hits: Bool[np.ndarray, "pair"]) -> ProbabilityMap:
+    """Return the rising map with the least squared error from scores to the share of hits; at least one pair.
+
+    Source:
+        Zadrozny and Elkan, "Transforming classifier scores into accurate multiclass probability estimates" (2002).
+    """
+    values, place = np.unique(scores, return_inverse=True)
+    weights = np.bincount(place).astype(np.float64)
+    shares = np.bincount(place, weights=hits) / weights
+    fitted = isotonic_regression(shares, weights=weights)
+    blocks = np.asarray(fitted.blocks)
+    first, last = blocks[:-1], blocks[1:] - 1
+    # A flat block keeps both of its ends; one that is a single score keeps one.
+    kept = np.unique(np.concatenate([first, last]))
+    return ProbabilityMap(values[kept].astype(np.float64), np.asarray(fitted.x, np.float64)[kept])
+
+
+def fit_calibration(
+    scores: Float[np.ndarray, "pair"],
+    hits: Bool[np.ndarray, "pair"],
+    new: Bool[np.ndarray, "pair"],
+    shown: Bool[np.ndarray, "pair"],
+) -> Calibration | None:
+    """Return the calibration that fits these pairs, or None where too few are right to fit any.
+
+    Where one kind of tag has too few hits for a map of its own, the map of all pairs serves it.
+
+    Args:
+        new: pairs whose tag no labelled video has.
+        shown: pairs among the first `SHOWN` of their video, over which thresholds are counted.
+    """
+    if hits.sum() < LEAST_HITS:
+        return None
+    whole = fit_map(scores, hits)
+    known, unknown = (
+        fit_map(scores[kind], hits[kind]) if hits[kind].sum() >= LEAST_HITS else whole for kind in (~new, new)
+    )
+    probabilities = np.where(new, unknown(scores), known(scores))[shown]
+    order = np.argsort(-probabilities, kind="stable")
+    right = np.concatenate([[0], np.cumsum(hits[shown][order])])
+    above = np.searchsorted(-probabilities[order], -THRESHOLDS, side="right")
+    precisions = np.full(len(THRESHOLDS), np.nan)
+    np.divide(right[above], above, out=precisions, where=above > 0)
+    return Calibration(known, unknown, precisions)

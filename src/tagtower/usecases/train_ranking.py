@@ -1,0 +1,242 @@
+"""The ranking part of training: the ranker, the labelled videos it goes by, and the calibrations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float32
+
+from tagtower.config import Settings
+from tagtower.evaluation.metrics import Metrics, VideoScores, video_scores
+from tagtower.features.store import FeatureStore
+from tagtower.index.wordings import Distances
+from tagtower.library.tags import TagLibrary
+from tagtower.pipeline.vectors import TagVectors
+from tagtower.pipeline.words import words_of
+from tagtower.ranking.calibration import SHOWN, Calibration, fit_calibration
+from tagtower.ranking.features import CandidateSource
+from tagtower.ranking.folder import Ranking
+from tagtower.ranking.learned import LearnedRanker, train_ranker
+from tagtower.ranking.neighbours import LabelledVideos, labelled_videos
+from tagtower.ranking.order import ByDistance, ByRanker, TagOrder
+from tagtower.records import Example, Problems, TextField
+from tagtower.towers import TwoTower
+from tagtower.training.batches import TagFeatures, video_batches
+from tagtower.training.dataset import ExampleFeatures, SomeExamples, TrainingData
+from tagtower.training.encode import Encoder
+from tagtower.training.events import Event, StepDone
+from tagtower.training.held_out import held_out
+from tagtower.training.positives import resolve_tags
+from tagtower.training.precision import Precision
+from tagtower.training.trainer import fit
+from tagtower.usecases.progress import Progress
+from tagtower.usecases.ranking import labelled_video, seen_in_training, tag_columns
+
+ENOUGH_VIDEOS = 1000
+"""Training videos from which on `auto` trains a ranker: a fifth of fewer is too little to learn an order from."""
+
+CALIBRATED = 100
+"""Tags of a video, the first so many of its order, that calibration looks at."""
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryVectors:
+    """What tells how far each tag of a library is from a video, and the vector of each tag's name."""
+
+    distances: Distances
+    vectors: Float32[np.ndarray, "tag dim"]
+
+
+@dataclass(frozen=True, slots=True)
+class RankingData:
+    """What the ranking part learns from: the examples of both splits beside their features."""
+
+    data: TrainingData
+    train: Sequence[Example]
+    val: Sequence[Example]
+
+
+def wants_ranker(settings: Settings, videos: int) -> bool:
+    """Return whether a ranker is trained, given the number of training videos; it learns from labels alone."""
+    kind = settings.ranking.kind
+    enough = videos >= ENOUGH_VIDEOS and settings.positives.source == "labels"
+    return kind == "hybrid" or (kind == "auto" and enough)
+
+
+def train_ranking(
+    tower: TwoTower,
+    fresh_tower: Callable[[], TwoTower],
+    examples: RankingData,
+    library: TagLibrary,
+    training_tags: Sequence[str],
+    settings: Settings,
+    *,
+    state_folder: Path,
+    resume: bool,
+    tag_features: TagFeatures,
+    progress: Progress,
+) -> tuple[Ranking, Metrics | None]:
+    """Return the ranking part for the finished `tower`, and the ranker's metrics on validation, if there is one.
+
+    The ranker learns from examples that towers and neighbours of its features do not know: a second pair of towers,
+    from `fresh_tower`, is trained on the rest alone. It serves with `tower` and all training videos as neighbours.
+
+    Args:
+        state_folder: where the checkpoints of the second pair of towers lie; `resume` goes on from them.
+    Raises:
+        TrainingError: there is too little to learn from.
+    """
+    relevant = _relevance(examples.val, library)
+    tags = library_vectors(tower, library)
+    val_vectors = video_vectors(tower, examples.data.val, settings)
+    texts = [words_of(one.video, settings.ranking.fields).texts for one in examples.val]
+    seen = seen_in_training(library, training_tags)
+    plain = ByDistance(tags.distances, ~seen)
+    calibrations = {"tower": _calibrate(plain, val_vectors, texts, relevant)[0]}
+    ranker, neighbours, metrics = None, None, None
+    if wants_ranker(settings, len(examples.train)):
+        ranker = _train_ranker(
+            fresh_tower,
+            examples,
+            library,
+            settings,
+            state_folder=state_folder,
+            resume=resume,
+            tag_features=tag_features,
+            progress=progress,
+        )
+        vectors = video_vectors(tower, examples.data.train, settings)
+        neighbours = _neighbours(examples.train, vectors, settings)
+        source = _source(neighbours, library, tags, settings)
+        order = ByRanker(source, ranker, neighbours)
+        calibrations["hybrid"], metrics = _calibrate(order, val_vectors, texts, relevant)
+    found = {name: one for name, one in calibrations.items() if one is not None}
+    return Ranking(ranker, neighbours, found), metrics
+
+
+def video_vectors(
+    tower: TwoTower, examples: ExampleFeatures, settings: Settings
+) -> Float32[np.ndarray, "video dim"]:
+    """Return the vector of each example under its centre frames."""
+    encoder = Encoder(tower, Precision.choose("fp32", tower.device), settings.train.batch_size, lambda: None)
+    batches = video_batches(examples, tower.modalities)
+    return encoder.videos(batches, torch.arange(len(examples))).vectors.cpu().numpy()
+
+
+def _train_ranker(
+    fresh_tower: Callable[[], TwoTower],
+    examples: RankingData,
+    library: TagLibrary,
+    settings: Settings,
+    *,
+    state_folder: Path,
+    resume: bool,
+    tag_features: TagFeatures,
+    progress: Progress,
+) -> LearnedRanker:
+    split = held_out(examples.train, settings.ranking.holdout, settings.train.seed)
+    tower = fresh_tower()
+    progress.phase("training towers for the ranker", None)
+    fit(
+        tower,
+        TrainingData(SomeExamples(examples.data.train, tuple(split.earlier.tolist())), examples.data.val),
+        lambda: library,
+        settings,
+        state_folder=state_folder,
+        on_event=_Steps(progress),
+        resume=resume,
+        tag_features=tag_features,
+    )
+    progress.phase("training the ranker", None)
+    vectors = video_vectors(tower, examples.data.train, settings)
+    tags = library_vectors(tower, library)
+    relevant = _relevance(examples.train, library)
+    # A tag that no training video has could only ever be wrong here, and new tags would learn to come last.
+    used = np.asarray(relevant.any(axis=0))
+    neighbours = _neighbours(examples.train, vectors, settings)
+    before = split.earlier
+    values, videos, hits = [], [], []
+    for part in split.parts:
+        source = _source(neighbours.take(before), library, tags, settings)
+        texts = [words_of(examples.train[row].video, settings.ranking.fields).texts for row in part]
+        for rows, found in source.blocks(vectors[part], texts):
+            kept = used[found.tags]
+            own = part[rows][found.videos[kept]]
+            values.append(found.values[kept])
+            videos.append(own)
+            hits.append(relevant[own, found.tags[kept]])
+        before = np.concatenate([before, part])
+    return train_ranker(
+        np.concatenate(values),
+        np.concatenate(videos),
+        np.concatenate(hits),
+        settings.ranking,
+        seed=settings.train.seed,
+        threads=torch.get_num_threads(),
+    )
+
+
+def _neighbours(
+    examples: Sequence[Example], vectors: Float32[np.ndarray, "video dim"], settings: Settings
+) -> LabelledVideos:
+    return labelled_videos([labelled_video(one, settings.ranking.fields) for one in examples], vectors)
+
+
+def _source(
+    neighbours: LabelledVideos, library: TagLibrary, tags: LibraryVectors, settings: Settings
+) -> CandidateSource:
+    columns = tag_columns(neighbours, library)
+    return CandidateSource(neighbours, columns, library.tags, tags.distances, tags.vectors, settings.ranking)
+
+
+def _calibrate(
+    order: TagOrder,
+    vectors: Float32[np.ndarray, "video dim"],
+    texts: Sequence[Mapping[TextField, str]],
+    relevant: Bool[np.ndarray, "video tag"],
+) -> tuple[Calibration | None, Metrics]:
+    """The calibration of an order and its metrics, over videos of which the tags are known."""
+    scores, hits, new, shown, measured = [], [], [], [], []
+    start = 0
+    for found in order(vectors, texts):
+        own = relevant[start : start + len(found.places)]
+        start += len(own)
+        measured.append(video_scores(found.places.astype(np.float32), own))
+        labelled = np.asarray(own.any(axis=1))[:, None]
+        chosen = (found.places < CALIBRATED) & np.isfinite(found.scores) & labelled
+        video, tag = np.nonzero(chosen)
+        scores.append(found.scores[video, tag])
+        hits.append(own[video, tag])
+        new.append(order.new[tag])
+        shown.append(found.places[video, tag] < SHOWN)
+    pairs = (np.concatenate(one) for one in (scores, hits, new, shown))
+    return fit_calibration(*pairs), VideoScores.concatenate(measured).mean()
+
+
+def library_vectors(tower: TwoTower, library: TagLibrary) -> LibraryVectors:
+    """Return the vectors of a library under towers that are not saved yet."""
+    with FeatureStore.temporary() as store:
+        tags = TagVectors(tower.eval(), "not saved", store)
+        return LibraryVectors(tags.index(library), tags.encode(library.texts))
+
+
+def _relevance(examples: Sequence[Example], library: TagLibrary) -> Bool[np.ndarray, "video tag"]:
+    relevant = np.zeros((len(examples), len(library)), bool)
+    for row, tags in enumerate(resolve_tags(examples, library, Problems())):
+        relevant[row, list(tags)] = True
+    return relevant
+
+
+class _Steps:
+    """Moves a progress display along with the steps of a second training."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, StepDone):
+            self._progress.advance(1, f"step {event.step}/{event.steps}  loss {event.loss:.3f}")
