@@ -72,11 +72,29 @@ class MentionEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class ModalityEvidence:
+    """What a modality did for a tag: the gate's weight for it, in [0, 1], and how much farther the tag is without it.
+
+    `gain` is a difference of distances, negative where the modality speaks against the tag, and None where it is the
+    only one.
+    """
+
+    modality: Modality
+    weight: float
+    gain: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
-    """What spoke for a tag beside the towers: similar labelled videos, the weightiest first, and mentions."""
+    """What spoke for a tag: similar labelled videos, the weightiest first, mentions, modalities, and a moment.
+
+    `second` is when the frame is shown that fits the tag best (seconds after the start), None without pictures.
+    """
 
     neighbours: tuple[NeighbourEvidence, ...] = ()
     mentions: tuple[MentionEvidence, ...] = ()
+    modalities: tuple[ModalityEvidence, ...] = ()
+    second: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +102,7 @@ class RankedTag:
     """A tag in a ranked answer.
 
     `rank` counts from 1. `distance` is the towers' own. `score` is a calibrated probability in [0, 1], or None
-    where the model has no calibration. `evidence` is empty where the order is the towers' own.
+    where the model has no calibration. Neighbours and mentions are no evidence where the order is the towers' own.
     """
 
     tag: str

@@ -119,6 +119,13 @@ class TwoTower(nn.Module):
         placed = self._placed(experts).masked_fill(~batch.present[:, :, None], 0.0)
         return VideoEncoding(self._placed(fused), placed, weights, batch.present)
 
+    def fuse(
+        self, experts: Float[Tensor, "batch modality dim"], present: Bool[Tensor, "batch modality"]
+    ) -> Float[Tensor, "batch dim"]:
+        """Return the fused vectors of experts that `encode_videos` gave, as if only `present` modalities were there."""
+        fused, _ = self.fusion(experts, present)
+        return self._placed(fused)
+
     def joined(self, batch: VideoBatch, modality: Modality) -> Float[Tensor, "some feature"]:
         """Return what the head of `modality` is given: one feature for each video that has the modality."""
         rows = batch.present[:, self.modalities.index(modality)]

@@ -11,13 +11,14 @@ from typing import Any
 from tagtower.errors import MediaError, TagTowerError, UsageError
 from tagtower.library.tags import TagLibrary
 from tagtower.pipeline.extract import Failed
-from tagtower.pipeline.vectors import embed_videos
+from tagtower.pipeline.vectors import Embedded, embed_videos
 from tagtower.pipeline.words import words_of
 from tagtower.ranking.neighbours import LabelledVideos
 from tagtower.ranking.select import rank_tags
 from tagtower.records import MODALITIES, Modality, RankedTag, Video
 from tagtower.usecases.ranking import RankerName
 from tagtower.usecases.session import Session
+from tagtower.usecases.witness import TowerWitness
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ def label(
     precision: float | None = None,
     ranker: RankerName | None = None,
     neighbours: LabelledVideos | None = None,
+    evidence: bool = True,
 ) -> Iterator[Labelled | Unlabelled]:
     """Yield the tags of each video, in order; a video that fails takes its place and the rest goes on.
 
@@ -83,6 +85,8 @@ def label(
             video may then get none.
         ranker: what orders the tags; default the best that the model has.
         neighbours: labelled videos that join those of the model, with vectors of this model.
+        evidence: say of every tag that is shown which modality and which second speak for it; costs a look at
+            each frame by itself where the picture network is not frozen.
     Raises:
         UsageError: the model has no ranker or no calibration, or never reached that precision.
     """
@@ -96,18 +100,21 @@ def label(
                 hint="Train with more validation videos, or limit the answer by --top-k or --max-distance.",
             )
         min_score = order.calibration.threshold(precision)
-    # One at a time: an answer comes as soon as it is known, and hangs on no neighbour's padding.
-    for one in embed_videos(tower, session.extractor.extract(videos), batch_size=1):
-        if isinstance(one, Failed):
-            yield Unlabelled(one.video, one.error)
+    witness = TowerWitness(session, library) if evidence else None
+    for extracted in session.extractor.extract(videos):
+        if isinstance(extracted, Failed):
+            yield Unlabelled(extracted.video, extracted.error)
             continue
+        # One at a time: an answer comes as soon as it is known, and hangs on no neighbour's padding.
+        (one,) = embed_videos(tower, [extracted], batch_size=1)
+        assert isinstance(one, Embedded), "no modality is left out"
         (ordered,) = order(one.vector[None], [words_of(one.video, tower.settings.ranking.fields).texts])
         tags = rank_tags(
             ordered, 0, library.texts, top_k=top_k, max_distance=max_distance, min_score=min_score
         )
         yield Labelled(
             one.video,
-            tuple(tags),
+            tuple(tags if witness is None else witness(extracted, one, tags)),
             one.weights,
             session.model.model_fingerprint,
             name,
@@ -135,6 +142,14 @@ def _tag_json(tag: RankedTag) -> dict[str, Any]:
         "evidence": {
             "neighbours": [{"id": one.id, "weight": round(one.weight, 6)} for one in tag.evidence.neighbours],
             "mentions": [{"text": one.text, "field": one.field} for one in tag.evidence.mentions],
+            "modalities": {
+                one.modality: {
+                    "weight": round(one.weight, 6),
+                    "gain": None if one.gain is None else round(one.gain, 6),
+                }
+                for one in tag.evidence.modalities
+            },
+            "second": None if tag.evidence.second is None else round(tag.evidence.second, 3),
         },
     }
 

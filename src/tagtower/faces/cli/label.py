@@ -47,6 +47,12 @@ def label(
     titles: Annotated[
         str, typer.Option("--titles", help="Titles of files without a manifest: none, filename or metadata.")
     ] = "none",
+    evidence: Annotated[
+        bool,
+        typer.Option(
+            "--evidence/--no-evidence", help="Say which modality and second speak for each tag (JSON only)."
+        ),
+    ] = True,
     out: Annotated[Path | None, typer.Option("--out", help="Write JSON lines to this file.")] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where --out stopped; failures are tried again.")
@@ -114,6 +120,7 @@ def label(
             precision=precision,
             ranker=name,
             neighbours=further,
+            evidence=evidence and (as_json or out is not None),
         ):
             lines.write(json_line({"schema": SCHEMA, **one.to_json()}))
             if as_json:
