@@ -99,6 +99,18 @@ def test_no_labels_at_all(job, tmp_path):
         run(inputs, tmp_path / "third", settings)
 
 
+def test_what_is_allowed_and_doubtful_is_told(job, words, tmp_path):
+    told = []
+
+    class Listening(Silent):
+        def tell(self, line: str) -> None:
+            told.append(line)
+
+    settings = words_only(job, "loss.name=triplet", "negatives.rule=hard", "train.epochs=1")
+    run(words, tmp_path / "model", settings, progress=Listening())
+    assert "hard takes the nearest tag of all" in told[0]
+
+
 def test_sounds_alone(job, tmp_path):
     settings = job.settings("image.encoder=none", "text.encoder=none", "tag.encoder=bert")
     report = train(job.manifest, job.tags, tmp_path / "model", settings, store=job.folder / "store")

@@ -29,7 +29,7 @@ from tagtower.training.belonging import build_positives
 from tagtower.training.dataset import TrainingData
 from tagtower.training.events import Event, Listener
 from tagtower.training.manifest import read_manifest
-from tagtower.training.mining import check_negatives
+from tagtower.training.mining import check_negatives, doubt
 from tagtower.training.positives import resolve_tags
 from tagtower.training.splits import assign_splits
 from tagtower.training.tensorboard import TensorBoardLog
@@ -109,6 +109,8 @@ def train(
     start = time.perf_counter()
     progress, problems = progress or Silent(), problems if problems is not None else Problems()
     check_negatives(settings)
+    if (warning := doubt(settings)) is not None:
+        progress.tell(f"negatives.rule: {warning}.")
     if warm_start is not None:  # what the other model has learnt is not fitted over
         settings = settings.model_copy(update={"train": settings.train.model_copy(update={"start": "plain"})})
     device = pick_device(settings.train.device)

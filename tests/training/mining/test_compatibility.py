@@ -9,7 +9,7 @@ import pytest
 from tagtower.config.sections import NegativeScope, Settings
 from tagtower.errors import ConfigError
 from tagtower.training.losses import LOSSES
-from tagtower.training.mining import RULES, build_miner, check_negatives, rule_of, scope_of
+from tagtower.training.mining import RULES, build_miner, check_negatives, doubt, rule_of, scope_of
 from tagtower.training.mining.compatibility import RULES_OF_LOSS, SCOPES_OF_LOSS
 
 SCOPES = [scope for scope in get_args(NegativeScope) if scope != "auto"]
@@ -99,3 +99,8 @@ def test_the_page_shows_the_tables_that_are_checked(heading, columns, table) -> 
         default = {name for name, cell in zip(columns, cells, strict=True) if re.search("default", cell)}
         assert allowed == set(table[loss])
         assert default == {table[loss][0]}
+
+
+def test_only_the_hardest_negatives_are_doubted() -> None:
+    assert "semi-hard" in (doubt(settings(rule="hard")) or "")
+    assert [doubt(settings(rule=rule)) for rule in RULES if rule != "hard"] == [None] * (len(RULES) - 1)

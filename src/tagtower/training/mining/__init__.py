@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from tagtower.config.sections import Settings
 from tagtower.training.mining.band_miner import BandMiner
-from tagtower.training.mining.compatibility import check_negatives, rule_of, scope_of
+from tagtower.training.mining.compatibility import check_negatives, doubt, rule_of, scope_of
 from tagtower.training.mining.hard import HardMiner, hard_miner
 from tagtower.training.mining.miner import Mined, Miner
 from tagtower.training.mining.own import OwnTags
@@ -47,6 +47,7 @@ __all__ = [
     "StepTags",
     "build_miner",
     "check_negatives",
+    "doubt",
     "rule_of",
     "sample_tags",
     "scope_of",

@@ -62,6 +62,16 @@ def check_negatives(settings: Settings) -> None:
         _check_band(settings)
 
 
+def doubt(settings: Settings) -> str | None:
+    """What is likely to go wrong with negatives that are allowed, None where nothing is."""
+    if rule_of(settings) == "hard":
+        return (
+            "hard takes the nearest tag of all, which is often right and merely unlabelled: on real titles each epoch "
+            "left the model worse than untrained. Where validation falls from the first epoch, use semi-hard"
+        )
+    return None
+
+
 def _reason(loss: str) -> str:
     if loss == "infonce":
         return "which holds the batch's videos against its tags both ways and draws none from the library"
