@@ -1,0 +1,208 @@
+"""What looks at pictures and sound where there are no labels: a dual encoder as it is, or a small model that titles
+taught, if it proves on clips held back that it learnt something."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from tagtower.config import Settings, load_settings
+from tagtower.config.load import settings_from
+from tagtower.errors import InputError, TrainingError
+from tagtower.evaluation.metrics import video_scores
+from tagtower.features.store import FeatureStore
+from tagtower.library.tags import TagLibrary
+from tagtower.media.isolation import Decoder
+from tagtower.pipeline.extract import FeatureExtractor
+from tagtower.records import Example, Problems
+from tagtower.storage.hashing import hash_text
+from tagtower.towers import build_two_tower, save_model
+from tagtower.towers.hub import pretrained_folder
+from tagtower.training.events import Listener
+from tagtower.training.similarity import SIMILARITIES
+from tagtower.usecases.card import model_card
+from tagtower.usecases.evaluate import evaluate
+from tagtower.usecases.progress import Progress
+from tagtower.usecases.session import open_session
+from tagtower.usecases.train import run_settings, train
+
+LEAST_TAUGHT = 40
+"""Fewer clips with a telling title teach nothing that could be checked: a fifth of them is held back."""
+
+HELD_BACK = 5
+"""One taught clip of so many is held back for the proof."""
+
+VECTORS_ABOVE = 0.6
+"""Titles are sentences and tags are words: few pairs come within the 0.9 of the patent."""
+
+FRAMES_OF_A_DUAL = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ColdModel:
+    """How pictures and sound are read: `dual`, `taught`, or `none`; whether the model may speak; and why, in words."""
+
+    kind: Literal["dual", "taught", "none"]
+    speaks: bool
+    why: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as plain values."""
+        return {"kind": self.kind, "speaks": self.speaks, "why": self.why}
+
+
+def similar_tags(
+    titles: Mapping[str, str], library: TagLibrary, text: str | None, store: FeatureStore
+) -> dict[str, list[int]]:
+    """Return for each titled video, by its id, the places of the tags that its title makes positives (R14).
+
+    Args:
+        text: the folder of a text encoder, whose vectors are compared; None compares words.
+    Raises:
+        ConfigError, ModelError: the folder holds no text encoder.
+    """
+    settings = taught_settings(text, ())
+    names = [
+        (name, place)
+        for place, tag in enumerate(library.tags)
+        for name in (library.texts[place], *tag.aliases)
+    ]
+    reads = {
+        "image": {"encoder": "none"},
+        "audio": {"frontend": "none"},
+        "text": {"encoder": text or "bow"},
+        "tag": {"encoder": "shared"},
+    }
+    with Decoder(settings.media, workers=1) as decoder:  # never asked: there are words alone
+        if text is None:
+            similarity = SIMILARITIES["words"](lambda texts: [])
+        else:
+            tower = build_two_tower(settings_from(reads), [], []).eval()
+            extractor = FeatureExtractor(tower, tower.settings, decoder, store)
+            similarity = SIMILARITIES["vectors"](extractor.tag_features)
+        above = settings.positives.above
+        found = similarity(list(titles.values()), [name for name, _ in names], above)
+        return {
+            video: sorted({names[name][1] for name in near[values > above]})
+            for video, (near, values, _) in zip(titles, found, strict=True)
+        }
+
+
+def taught_settings(text: str | None, overrides: Sequence[str]) -> Settings:
+    """Return the settings of the model that titles teach: it looks and listens, and does not read the title.
+
+    What the title names is known already; a model that could read it would have no need to look.
+    """
+    words = ("tag.encoder=bert", "positives.similarity=words")
+    vectors = (f"tag.encoder={text}", "positives.similarity=vectors", f"positives.above={VECTORS_ABOVE}")
+    chosen = ("text.encoder=none", "positives.source=similarity", *(words if text is None else vectors))
+    return load_settings("tiny", overrides=[*chosen, *overrides])
+
+
+def save_dual(dual: str, model: Path, library: TagLibrary) -> ColdModel:
+    """Write a model folder of a CLIP-like network as it is: it tags pictures before any training.
+
+    Raises:
+        ConfigError, ModelError: the folder holds no such network.
+    """
+    import transformers
+
+    config = transformers.AutoConfig.from_pretrained(pretrained_folder(dual, "--dual"), local_files_only=True)
+    vision = getattr(config, "vision_config", None)
+    if vision is None:
+        raise InputError(
+            f"{dual}: is no network of two sides.", hint="Give a folder of CLIP, SigLIP or their kin."
+        )
+    size = int(vision.image_size)
+    settings = settings_from(
+        {
+            "image": {"encoder": dual, "resize": size, "crop": size, "frames": FRAMES_OF_A_DUAL},
+            "audio": {"frontend": "none"},
+            "text": {"encoder": "none"},
+            "tag": {"encoder": dual},
+        }
+    )
+    tower = build_two_tower(settings, [], library.texts).eval()
+    card = model_card(tower, library, [], {}, {"train": 0, "val": 0})
+    save_model(model, tower, [], {}, card)
+    return ColdModel("dual", True, "pictures are compared with the tags by the dual encoder as it is")
+
+
+def teach(
+    rows: Sequence[Example],
+    similar: Mapping[str, Sequence[int]],
+    library: TagLibrary,
+    manifest: Path,
+    tags: Path,
+    model: Path,
+    settings: Settings,
+    *,
+    least: int,
+    store: Path | None,
+    bypass_store: bool,
+    progress: Progress,
+    on_event: Listener,
+) -> ColdModel:
+    """Train on the clips whose titles say a tag, and let the model speak only if it beats the commonest tags.
+
+    A fifth of these clips is held back. There its nDCG@10 must exceed that of ranking tags by how often titles name
+    them, by more than the standard error of the difference. An unfinished training is gone on with.
+    """
+    taught = [
+        replace(row, tags=(), split="test" if int(hash_text(row.video.id)[:8], 16) % HELD_BACK == 0 else None)
+        for row in rows
+        if row.video.media is not None and similar.get(row.video.id)
+    ]
+    tags_named = {tag for row in taught for tag in similar[row.video.id]}
+    if len(taught) < least or len(tags_named) < 2:
+        return ColdModel(
+            "none",
+            False,
+            f"titles name {len(tags_named)} tags in {len(taught)} clips; pictures and sound learn from {least} "
+            "clips or more, with two tags or more",
+        )
+    try:
+        if not model.exists():
+            unfinished = run_settings(model) is not None
+            train(
+                manifest,
+                tags,
+                model,
+                settings,
+                resume=unfinished,
+                overwrite=not unfinished,
+                examples=taught,
+                store=store,
+                bypass_store=bypass_store,
+                progress=progress,
+                on_event=on_event,
+            )
+        with open_session(model, store=store, bypass_store=bypass_store) as session:
+            labelled = [
+                replace(row, tags=tuple(library.texts[tag] for tag in similar[row.video.id]))
+                for row in taught
+            ]
+            found = evaluate(session, labelled, library, problems=Problems(), progress=progress)
+    except (TrainingError, InputError) as error:
+        return ColdModel("none", False, f"the titles could not teach pictures and sound: {error.message}")
+    uses = np.zeros(len(library))
+    for row in taught:
+        if row.split != "test":
+            np.add.at(uses, list(similar[row.video.id]), 1)
+    common = np.broadcast_to(-uses, found.distances.shape)
+    own = video_scores(found.distances, found.relevant).ndcg_at_10
+    base = video_scores(common, found.relevant).ndcg_at_10
+    gain = (own - base)[~np.isnan(own)]
+    error_of_mean = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else np.inf
+    speaks = bool(gain.mean() > error_of_mean)
+    figures = f"on {len(gain)} clips held back nDCG@10 {np.nanmean(own):.2f}, the commonest tags {np.nanmean(base):.2f}"
+    verdict = (
+        "learnt something and speak" if speaks else "did not beat guessing the commonest tags and stay silent"
+    )
+    return ColdModel(
+        "taught", speaks, f"pictures and sound, taught by {len(taught)} titles, {verdict}: {figures}"
+    )
