@@ -3,16 +3,18 @@ taught, if it proves on clips held back that it learnt something."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from transformers import AutoConfig
 
 from tagtower.config import Settings, load_settings
 from tagtower.config.load import settings_from
-from tagtower.errors import InputError, TrainingError
+from tagtower.errors import ConfigError, InputError, ModelError, TrainingError
 from tagtower.evaluation.metrics import video_scores
 from tagtower.features.store import FeatureStore
 from tagtower.library.tags import TagLibrary
@@ -23,7 +25,7 @@ from tagtower.storage.hashing import hash_text
 from tagtower.towers import build_two_tower, save_model
 from tagtower.towers.hub import pretrained_folder
 from tagtower.training.events import Listener
-from tagtower.training.similarity import SIMILARITIES
+from tagtower.training.similarity import Similarity, VectorSimilarity, WordSimilarity
 from tagtower.usecases.card import model_card
 from tagtower.usecases.evaluate import evaluate
 from tagtower.usecases.progress import Progress
@@ -40,6 +42,7 @@ VECTORS_ABOVE = 0.6
 """Titles are sentences and tags are words: few pairs come within the 0.9 of the patent."""
 
 FRAMES_OF_A_DUAL = 8
+TOKENS_OF_A_TAG = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,31 +68,36 @@ def similar_tags(
     Raises:
         ConfigError, ModelError: the folder holds no text encoder.
     """
-    settings = taught_settings(text, ())
+    above = taught_settings(text, ()).positives.above
     names = [
         (name, place)
         for place, tag in enumerate(library.tags)
         for name in (library.texts[place], *tag.aliases)
     ]
-    reads = {
-        "image": {"encoder": "none"},
-        "audio": {"frontend": "none"},
-        "text": {"encoder": text or "bow"},
-        "tag": {"encoder": "shared"},
-    }
-    with Decoder(settings.media, workers=1) as decoder:  # never asked: there are words alone
-        if text is None:
-            similarity = SIMILARITIES["words"](lambda texts: [])
-        else:
-            tower = build_two_tower(settings_from(reads), [], []).eval()
-            extractor = FeatureExtractor(tower, tower.settings, decoder, store)
-            similarity = SIMILARITIES["vectors"](extractor.tag_features)
-        above = settings.positives.above
+    with _similarity(text, store) as similarity:
         found = similarity(list(titles.values()), [name for name, _ in names], above)
         return {
             video: sorted({names[name][1] for name in near[values > above]})
             for video, (near, values, _) in zip(titles, found, strict=True)
         }
+
+
+@contextmanager
+def _similarity(text: str | None, store: FeatureStore) -> Iterator[Similarity]:
+    if text is None:
+        yield WordSimilarity()
+        return
+    settings = settings_from(
+        {
+            "image": {"encoder": "none"},
+            "audio": {"frontend": "none"},
+            "text": {"encoder": text},
+            "tag": {"encoder": "shared"},
+        }
+    )
+    tower = build_two_tower(settings, [], []).eval()
+    with Decoder(settings.media, workers=1) as decoder:  # never asked: there are words alone
+        yield VectorSimilarity(FeatureExtractor(tower, settings, decoder, store).tag_features)
 
 
 def taught_settings(text: str | None, overrides: Sequence[str]) -> Settings:
@@ -109,27 +117,42 @@ def save_dual(dual: str, model: Path, library: TagLibrary) -> ColdModel:
     Raises:
         ConfigError, ModelError: the folder holds no such network.
     """
-    import transformers
-
-    config = transformers.AutoConfig.from_pretrained(pretrained_folder(dual, "--dual"), local_files_only=True)
-    vision = getattr(config, "vision_config", None)
-    if vision is None:
-        raise InputError(
-            f"{dual}: is no network of two sides.", hint="Give a folder of CLIP, SigLIP or their kin."
-        )
-    size = int(vision.image_size)
+    size, tokens = check_dual(dual)
     settings = settings_from(
         {
             "image": {"encoder": dual, "resize": size, "crop": size, "frames": FRAMES_OF_A_DUAL},
             "audio": {"frontend": "none"},
             "text": {"encoder": "none"},
-            "tag": {"encoder": dual},
+            "tag": {"encoder": dual, "max_tokens": min(TOKENS_OF_A_TAG, tokens)},
         }
     )
-    tower = build_two_tower(settings, [], library.texts).eval()
+    tower = build_two_tower(settings, [], []).eval()
     card = model_card(tower, library, [], {}, {"train": 0, "val": 0})
     save_model(model, tower, [], {}, card)
     return ColdModel("dual", True, "pictures are compared with the tags by the dual encoder as it is")
+
+
+def check_dual(dual: str) -> tuple[int, int]:
+    """Return what a network of two sides was trained on: the side of its pictures (pixels), the length of its texts
+    (tokens).
+
+    Raises:
+        ConfigError, ModelError: the folder holds no such network.
+        OfflineError: it is a hub name and the hub cannot be reached.
+    """
+    folder = pretrained_folder(dual, "--dual")
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"--dual {dual}: its configuration cannot be read: {error}") from None
+    size = getattr(getattr(config, "vision_config", None), "image_size", None)
+    tokens = getattr(getattr(config, "text_config", None), "max_position_embeddings", None)
+    if not isinstance(size, int) or not isinstance(tokens, int):
+        raise ConfigError(
+            f"--dual {dual}: is no network of pictures and texts.",
+            hint="Give a folder of CLIP, SigLIP or their kin; a text encoder goes with --text.",
+        )
+    return size, tokens
 
 
 def teach(

