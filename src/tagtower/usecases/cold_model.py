@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from jaxtyping import Bool, Float
 from transformers import AutoConfig
 
 from tagtower.config import Settings, load_settings
@@ -47,15 +48,19 @@ TOKENS_OF_A_TAG = 32
 
 @dataclass(frozen=True, slots=True)
 class ColdModel:
-    """How pictures and sound are read: `dual`, `taught`, or `none`; whether the model may speak; and why, in words."""
+    """How pictures and sound are read: `dual`, `taught`, or `none`; whether the model may speak; and why, in words.
+
+    It gives no tag farther than `far` (distance), where that could be found out.
+    """
 
     kind: Literal["dual", "taught", "none"]
     speaks: bool
     why: str
+    far: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as plain values."""
-        return {"kind": self.kind, "speaks": self.speaks, "why": self.why}
+        return {"kind": self.kind, "speaks": self.speaks, "why": self.why, "far": self.far}
 
 
 def similar_tags(
@@ -111,8 +116,21 @@ def taught_settings(text: str | None, overrides: Sequence[str]) -> Settings:
     return load_settings("tiny", overrides=[*chosen, *overrides])
 
 
-def save_dual(dual: str, model: Path, library: TagLibrary) -> ColdModel:
+def take_dual(
+    dual: str,
+    rows: Sequence[Example],
+    similar: Mapping[str, Sequence[int]],
+    library: TagLibrary,
+    model: Path,
+    *,
+    least: int,
+    store: Path | None,
+    bypass_store: bool,
+    progress: Progress,
+) -> ColdModel:
     """Write a model folder of a CLIP-like network as it is: it tags pictures before any training.
+
+    Where `least` clips have a title that says a tag, they tell how far a tag may be.
 
     Raises:
         ConfigError, ModelError: the folder holds no such network.
@@ -127,9 +145,41 @@ def save_dual(dual: str, model: Path, library: TagLibrary) -> ColdModel:
         }
     )
     tower = build_two_tower(settings, [], []).eval()
-    card = model_card(tower, library, [], {}, {"train": 0, "val": 0})
-    save_model(model, tower, [], {}, card)
-    return ColdModel("dual", True, "pictures are compared with the tags by the dual encoder as it is")
+    save_model(model, tower, [], {}, model_card(tower, library, [], {}, {"train": 0, "val": 0}))
+    why = "pictures are compared with the tags by the dual encoder as it is"
+    named = [replace(row, split="test") for row in _named(rows, similar, library)]
+    if len(named) < least:
+        return ColdModel("dual", True, f"{why}; too few titles name tags to tell which are too far")
+    try:
+        with open_session(model, store=store, bypass_store=bypass_store) as session:
+            found = evaluate(session, named, library, problems=Problems(), progress=progress)
+    except InputError as error:
+        return ColdModel("dual", True, f"{why}; which tags are too far is not known: {error.message}")
+    far = best_cut(found.distances, found.relevant)
+    return ColdModel(
+        "dual", True, f"{why}, up to the distance {far:.3f}, by the titles of {len(named)} clips", far
+    )
+
+
+def best_cut(distances: Float[np.ndarray, "video tag"], relevant: Bool[np.ndarray, "video tag"]) -> float:
+    """Return the distance up to which tags are given, so that F1 over all pairs is highest: half way to the next."""
+    order = distances.ravel().argsort(kind="stable")
+    ascending, hits = distances.ravel()[order], relevant.ravel()[order].cumsum()
+    f1 = 2 * hits / (np.arange(1, len(order) + 1) + relevant.sum())
+    f1[:-1][ascending[:-1] == ascending[1:]] = 0  # equal distances are given together
+    last = int(f1.argmax())
+    return float(ascending[last : last + 2].mean())
+
+
+def _named(
+    rows: Sequence[Example], similar: Mapping[str, Sequence[int]], library: TagLibrary
+) -> list[Example]:
+    """The clips whose titles say a tag, with these tags and no split."""
+    return [
+        replace(row, tags=tuple(library.texts[tag] for tag in similar[row.video.id]), split=None)
+        for row in rows
+        if row.video.media is not None and similar.get(row.video.id)
+    ]
 
 
 def check_dual(dual: str) -> tuple[int, int]:
@@ -173,12 +223,12 @@ def teach(
     """Train on the clips whose titles say a tag, and let the model speak only if it beats the commonest tags.
 
     A fifth of these clips is held back. There its nDCG@10 must exceed that of ranking tags by how often titles name
-    them, by more than the standard error of the difference. An unfinished training is gone on with.
+    them, by more than the standard error of the difference. They also tell how far a tag may be. An unfinished
+    training is gone on with.
     """
     taught = [
-        replace(row, tags=(), split="test" if int(hash_text(row.video.id)[:8], 16) % HELD_BACK == 0 else None)
-        for row in rows
-        if row.video.media is not None and similar.get(row.video.id)
+        replace(row, split="test") if int(hash_text(row.video.id)[:8], 16) % HELD_BACK == 0 else row
+        for row in _named(rows, similar, library)
     ]
     tags_named = {tag for row in taught for tag in similar[row.video.id]}
     if len(taught) < least or len(tags_named) < 2:
@@ -198,18 +248,14 @@ def teach(
                 settings,
                 resume=unfinished,
                 overwrite=not unfinished,
-                examples=taught,
+                examples=[replace(row, tags=()) for row in taught],  # titles validate, as they teach
                 store=store,
                 bypass_store=bypass_store,
                 progress=progress,
                 on_event=on_event,
             )
         with open_session(model, store=store, bypass_store=bypass_store) as session:
-            labelled = [
-                replace(row, tags=tuple(library.texts[tag] for tag in similar[row.video.id]))
-                for row in taught
-            ]
-            found = evaluate(session, labelled, library, problems=Problems(), progress=progress)
+            found = evaluate(session, taught, library, problems=Problems(), progress=progress)
     except (TrainingError, InputError) as error:
         return ColdModel("none", False, f"the titles could not teach pictures and sound: {error.message}")
     uses = np.zeros(len(library))
@@ -227,5 +273,8 @@ def teach(
         "learnt something and speak" if speaks else "did not beat guessing the commonest tags and stay silent"
     )
     return ColdModel(
-        "taught", speaks, f"pictures and sound, taught by {len(taught)} titles, {verdict}: {figures}"
+        "taught",
+        speaks,
+        f"pictures and sound, taught by {len(taught)} titles, {verdict}: {figures}",
+        best_cut(found.distances[:, found.seen], found.relevant[:, found.seen]) if speaks else None,
     )

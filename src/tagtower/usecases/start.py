@@ -36,8 +36,8 @@ from tagtower.usecases.cold_model import (
     LEAST_TAUGHT,
     ColdModel,
     check_dual,
-    save_dual,
     similar_tags,
+    take_dual,
     taught_settings,
     teach,
 )
@@ -277,7 +277,17 @@ def _model(
 ) -> ColdModel:
     model = request.out / MODEL
     if request.dual is not None:
-        return save_dual(request.dual, model, library)
+        return take_dual(
+            request.dual,
+            rows,
+            similar,
+            library,
+            model,
+            least=request.least_taught,
+            store=store,
+            bypass_store=bypass_store,
+            progress=progress,
+        )
     return teach(
         rows,
         similar,
@@ -323,6 +333,7 @@ def _answers(
 ) -> Iterator[dict[str, Any]]:
     """Yield the line of each video in order, less the schema number."""
     alive = set(library.texts)
+    far = model.far if request.max_distance is None else request.max_distance
     with ExitStack() as stack:
         heard: Iterable[Labelled | Unlabelled | None] = (None for _ in rows)
         fingerprint, may_say = None, alive
@@ -343,7 +354,11 @@ def _answers(
                 error = one.error
             seen = one if isinstance(one, Labelled) else None
             tags = _merged(
-                {tag: places for tag, places in names(row).items() if tag in alive}, seen, may_say, request
+                {tag: places for tag, places in names(row).items() if tag in alive},
+                seen,
+                may_say,
+                request.top_k,
+                far,
             )
             if error is not None and not tags:
                 yield Unlabelled(row.video, error).to_json()
@@ -380,11 +395,10 @@ def _having(video: Video, decoder: Decoder) -> tuple[list[str], MediaError | Non
 
 
 def _merged(
-    by_name: Mapping[str, list[str]], seen: Labelled | None, may_say: set[str], request: StartRequest
+    by_name: Mapping[str, list[str]], seen: Labelled | None, may_say: set[str], top_k: int, far: float | None
 ) -> list[dict[str, Any]]:
     """The tags that are written somewhere, then the nearest of those that the model may say, `top_k` in all."""
     distances = {tag.tag: tag.distance for tag in seen.tags} if seen else {}
-    far = request.max_distance
     nearest = [
         tag
         for tag, distance in distances.items()
@@ -398,7 +412,7 @@ def _merged(
             "score": None,
             "found_in": by_name.get(tag, ["pictures and sound"]),
         }
-        for rank, tag in enumerate([*by_name, *nearest][: request.top_k], start=1)
+        for rank, tag in enumerate([*by_name, *nearest][:top_k], start=1)
     ]
 
 

@@ -195,7 +195,7 @@ def colours(tmp_path_factory):
 
 def test_named_clips_teach_the_pictures_of_the_nameless(tagtower, job, colours, tmp_path):
     folder, tags = colours
-    sets = [part for one in (*job.overrides, "train.epochs=30") for part in ("--set", one)]
+    sets = [part for one in (*job.overrides, "train.epochs=30", "train.keep=last") for part in ("--set", one)]
     command = ["start", folder, "--tags", tags, "--out", tmp_path / "out", "--least", 20, "--json", *sets]
     result = tagtower(*command)
     assert result.code == 0, result.err
@@ -205,6 +205,7 @@ def test_named_clips_teach_the_pictures_of_the_nameless(tagtower, job, colours, 
     for colour in COLOURS:
         first = lines[f"x{len(colour)}.mp4"]["tags"][0]
         assert (first["tag"], first["found_in"]) == (colour, ["pictures and sound"])
+    assert {len(line["tags"]) for line in lines.values()} == {1}, "no colour is taken for another to fill up"
     assert "opera" not in {tag["tag"] for line in lines.values() for tag in line["tags"]}
     assert result.json["tagged"]["by pictures or sound alone"] == 3
     again = tagtower(*command, "--resume")
@@ -276,6 +277,13 @@ def test_a_dual_encoder_tags_pictures_before_any_training(tagtower, archive, tmp
     assert both[0]["distance"] is not None
     assert tags_of(lines["green song.m4a"]) == {"green": ["file name"], "song": ["file name"]}
     assert result.json["tagged"] == {"by name alone": 2, "by both": 4, "by pictures or sound alone": 1}
+    assert (result.json["model"]["far"], "too few titles" in result.json["model"]["why"]) == (None, True)
+    cut = tagtower(*command, "--overwrite", "--least", 3).json["model"]["far"]
+    assert cut is not None
+    for line in read_lines(tmp_path / "out"):
+        for tag in line.get("tags", ()):
+            assert tag["found_in"] != ["pictures and sound"] or tag["distance"] <= cut
+    tagtower(*command, "--overwrite")
     (tmp_path / "out" / "results.jsonl").write_bytes(
         (tmp_path / "out" / "results.jsonl").read_bytes().split(b"\n")[0] + b"\n"
     )
