@@ -61,6 +61,21 @@ def test_the_commands_of_the_readme_run_in_their_order(commands_ran, desk):
     assert (desk / "report.html").exists()
 
 
+def test_the_commands_of_the_cold_start_run_in_their_order(job, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(PRESETS, "tiny", job.settings().model_dump())
+    for number in range(3):
+        for colour in ("red", "green"):
+            (tmp_path / "archive" / colour).mkdir(parents=True, exist_ok=True)
+            shutil.copy(job.clips[f"{colour}-high"], tmp_path / "archive" / colour / f"{number}.mp4")
+    shutil.copy(job.tags, tmp_path / "tags.txt")
+    listed = commands(ROOT / "docs" / "start.md")
+    assert len(listed) >= 4
+    assert {shlex.join(one): code for one in listed if (code := main(one))} == {}
+    assert (tmp_path / "tagged" / "sidecars" / "red" / "0.nfo").exists()
+    assert (tmp_path / "archive" / "green" / "2.nfo").exists()
+
+
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.name
 )

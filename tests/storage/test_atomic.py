@@ -37,6 +37,12 @@ def run_python(
 
 
 class TestAFile:
+    def test_may_have_the_longest_name_that_the_disk_takes(self, tmp_path: Path) -> None:
+        for name in (f"{'n' * 251}.txt", f"{'日' * 83}.txt"):
+            write_text(tmp_path / name, "x")
+            assert (tmp_path / name).read_text() == "x"
+        assert len(names(tmp_path)) == 2
+
     def test_holds_what_was_written_and_nothing_else_is_left(self, tmp_path: Path) -> None:
         write_bytes(tmp_path / "a.bin", b"\x00\xff")
         write_text(tmp_path / "a.txt", "größe\r\n日本\n")

@@ -17,6 +17,9 @@ from pathlib import Path
 from tagtower.errors import StorageError
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+LONGEST_NAME = 255
+"""Bytes of one name on the file systems in use; a temporary name is cut to it."""
+
 DISK_FAULTS = frozenset({errno.EROFS, errno.EIO})
 
 
@@ -110,7 +113,10 @@ def write_json(path: str | Path, obj: object) -> None:
 
 def _sibling(target: Path, role: str) -> Path:
     # Libraries choose a format by the suffix, so the temporary name keeps it.
-    return target.with_name(f".{target.stem}.{secrets.token_hex(4)}.{role}{target.suffix}")
+    ending = f".{secrets.token_hex(4)}.{role}{target.suffix}"
+    room = LONGEST_NAME - len(os.fsencode(ending)) - 1
+    stem = os.fsencode(target.stem)[: max(0, room)].decode("utf-8", "ignore")
+    return target.with_name(f".{stem}{ending}")
 
 
 def _replace_folder(new: Path, target: Path) -> None:

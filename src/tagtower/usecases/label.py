@@ -40,7 +40,7 @@ class Labelled:
     def to_json(self) -> dict[str, Any]:
         """Return the answer as `label --json` prints it, less the schema number."""
         return {
-            **_named(self.video),
+            **named(self.video),
             "model": self.model,
             "library": self.library,
             "ranker": self.ranker,
@@ -60,7 +60,7 @@ class Unlabelled:
     def to_json(self) -> dict[str, Any]:
         """Return the failure as `label --json` prints it, less the schema number."""
         kind = self.error.cause if isinstance(self.error, MediaError) else type(self.error).__name__
-        return {**_named(self.video), "error": {"type": kind, "message": self.error.message}}
+        return {**named(self.video), "error": {"type": kind, "message": self.error.message}}
 
 
 def label(
@@ -154,7 +154,8 @@ def _tag_json(tag: RankedTag) -> dict[str, Any]:
     }
 
 
-def _named(video: Video) -> dict[str, Any]:
+def named(video: Video) -> dict[str, Any]:
+    """Return what names a video in an answer: id, media as a person knows them, and title."""
     return {"id": video.id, "video": _shown(video), "title": video.title}
 
 

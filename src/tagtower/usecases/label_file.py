@@ -39,22 +39,23 @@ class LabelFile:
         self._kept = b"".join(line for line, _ in kept)
         self.before: tuple[dict[str, Any], ...] = tuple(parsed for _, parsed in kept)
 
-    def check_model(self, fingerprint: str, ranker: str) -> None:
+    def check_model(self, fingerprint: str | None, ranker: str | None) -> None:
         """Refuse to mix the answers of two models, or two orders of one.
 
         Raises:
-            UsageError: an earlier answer is not of the model with this fingerprint, or of another of its rankers.
+            UsageError: an earlier answer is not of the model with this fingerprint, or of another of its rankers. None stands
+                for no model.
         """
-        rankers = {str(answer.get("ranker")) for answer in self.before} - {ranker}
+        rankers = {answer.get("ranker") for answer in self.before} - {ranker}
         if rankers:
             raise UsageError(
-                f"{self._path} holds answers of another ranker ({sorted(rankers)[0]}).",
+                f"{self._path} holds answers of another ranker ({sorted(map(str, rankers))[0]}).",
                 hint="Go on with that --ranker, name another --out, or replace the file with --overwrite.",
             )
-        others = {str(answer.get("model")) for answer in self.before} - {fingerprint}
+        others = {answer.get("model") for answer in self.before} - {fingerprint}
         if others:
             raise UsageError(
-                f"{self._path} holds answers of another model ({sorted(others)[0][:12]}).",
+                f"{self._path} holds answers of another model ({sorted(map(str, others))[0][:12]}).",
                 hint="Go on with that model, name another --out, or replace the file with --overwrite.",
             )
 
