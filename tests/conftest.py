@@ -11,12 +11,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 if TYPE_CHECKING:
     from tagtower.config import Settings
 
 install_import_hook("tagtower", "beartype.beartype")
+
+# How long an example takes says more of the machine's other work than of the code.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 
 @pytest.fixture(scope="session")

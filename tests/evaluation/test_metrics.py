@@ -80,7 +80,7 @@ def test_groups_equal_the_slow_loop_on_the_columns_they_keep(ranking):
     assert groups["unseen_in_full"] == pytest.approx(slow_metrics(distances, relevant & ~seen))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(tied_rankings(), st.integers(1, 40))
 def test_blocks_do_not_change_the_result(ranking, block):
     distances, relevant, seen = ranking

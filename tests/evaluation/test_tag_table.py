@@ -40,7 +40,7 @@ def slow_row(distances, relevant, tag):
     }
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(tied_rankings(), st.sampled_from([1, 10, 1000]))
 def test_the_table_equals_the_slow_loop(ranking, block):
     distances, relevant = ranking

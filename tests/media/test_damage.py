@@ -103,7 +103,7 @@ def check(decoder: Decoder, intact: dict[str, bytes], folder: Path, suffix: str,
     survives(decoder, path)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(suffix=".mp4", damage=[("cut", 0.0, b"")])
 @given(suffix=st.sampled_from(CONTAINERS), damage=DAMAGE)
 def test_damaged_files_end_in_media_or_one_error(
@@ -113,7 +113,7 @@ def test_damaged_files_end_in_media_or_one_error(
 
 
 @pytest.mark.slow
-@settings(max_examples=3000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3000, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(suffix=st.sampled_from(CONTAINERS), damage=DAMAGE)
 def test_many_damaged_files_end_in_media_or_one_error(
     decoder, intact, tmp_path, suffix: str, damage: list

@@ -79,7 +79,7 @@ def test_rounds_cover_all_steps(refresh, step, expected):
     assert plan(negatives={"refresh": refresh}).round_at(step) == expected
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.sets(st.integers(0, 9)), max_size=6), st.integers(1, 5))
 def test_positives_are_a_part_of_the_own_tags(own, limit):
     every = OwnTags.from_lists([sorted(tags) for tags in own])

@@ -62,7 +62,7 @@ def how(draws: BandDraws) -> list[str]:
     return kinds
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     kind=st.sampled_from(["cosine", "euclidean"]),
     videos=st.integers(1, 6),

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -12,7 +12,6 @@ from tagtower.training.mining import OwnTags, RandomMiner, sample_tags
 from tagtower.training.mining.random import random_miner
 
 
-@settings(deadline=None)
 @given(
     tags=st.integers(1, 12),
     owned=st.lists(st.sets(st.integers(0, 11), min_size=1), min_size=1, max_size=5),
