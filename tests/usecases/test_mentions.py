@@ -8,12 +8,12 @@ import pytest
 
 from tagtower.library.tags import TagLibrary
 from tagtower.records import Example, Tag, Video
-from tagtower.usecases.mentions import Mentions, singular, written_about
+from tagtower.usecases.mentions import Mentions, written_about
 
 LIBRARY = TagLibrary.from_tags(
     [
         Tag("red fox", aliases=("vulpes",)),
-        Tag("Foxes"),
+        Tag("Fox cubs"),
         Tag("art"),
         Tag("sea"),
         Tag("berry"),
@@ -24,15 +24,15 @@ LIBRARY = TagLibrary.from_tags(
 
 
 def named(text: str) -> list[str]:
-    return [LIBRARY.texts[tag] for tag in Mentions(LIBRARY).find(text)]
+    return [LIBRARY.texts[tag] for tag in Mentions(LIBRARY).find_in({"title": (text,)})]
 
 
 @pytest.mark.parametrize(
     ("text", "tags"),
     [
-        ("A RED fox!", ["red fox", "Foxes"]),
-        ("fox red", ["Foxes"]),
-        ("two red foxes", ["red fox", "Foxes"]),
+        ("A RED fox!", ["red fox"]),
+        ("fox red, cub", []),
+        ("a red fox cub", ["red fox", "Fox cubs"]),
         ("Vulpes vulpes", ["red fox"]),
         ("party, start, arty", []),
         ("seas and berries", ["sea", "berry"]),
@@ -45,21 +45,6 @@ def test_whole_words_in_their_order(text, tags):
     assert named(text) == tags
 
 
-@pytest.mark.parametrize(
-    ("plural", "word"),
-    [
-        ("dogs", "dog"),
-        ("berries", "berry"),
-        ("boxes", "box"),
-        ("glass", "glass"),
-        ("bus", "bus"),
-        ("is", "is"),
-    ],
-)
-def test_plurals_lose_their_ending(plural, word):
-    assert singular(plural) == word
-
-
 def test_where_a_tag_is_named_and_the_most_telling_first(tmp_path):
     (tmp_path / "a.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nart and the sea\n")
     media = tmp_path / "RedFox" / "seaArt2024.mp4"
@@ -70,7 +55,6 @@ def test_where_a_tag_is_named_and_the_most_telling_first(tmp_path):
         "berry": ("title",),
         "art": ("file name", "subtitles"),
         "red fox": ("folder",),
-        "Foxes": ("folder",),
     }
     assert [LIBRARY.texts[tag] for tag in found][:2] == ["sea", "berry"]
 
@@ -80,4 +64,4 @@ def test_folders_do_not_join_into_a_tag_and_those_above_the_archive_do_not_count
     row = Example(Video("a", "/sea/red/fox/x.mp4", "x"))
     assert written_about(row, root) == {"file name": ("x",), "folder": ("red", "fox")}
     found = Mentions(LIBRARY).find_in(written_about(row, root))
-    assert [LIBRARY.texts[tag] for tag in found] == ["Foxes"]
+    assert found == {}

@@ -112,7 +112,12 @@ def taught_settings(text: str | None, overrides: Sequence[str]) -> Settings:
     """
     words = ("tag.encoder=bert", "positives.similarity=words")
     vectors = (f"tag.encoder={text}", "positives.similarity=vectors", f"positives.above={VECTORS_ABOVE}")
-    chosen = ("text.encoder=none", "positives.source=similarity", *(words if text is None else vectors))
+    chosen = (
+        "text.encoder=none",
+        "ranking.kind=tower",
+        "positives.source=similarity",
+        *(words if text is None else vectors),
+    )
     return load_settings("tiny", overrides=[*chosen, *overrides])
 
 
@@ -145,14 +150,14 @@ def take_dual(
         }
     )
     tower = build_two_tower(settings, [], []).eval()
-    save_model(model, tower, [], {}, model_card(tower, library, [], {}, {"train": 0, "val": 0}))
+    save_model(model, tower, [], {}, model_card(tower, library, [], {}, None, {"train": 0, "val": 0}))
     why = "pictures are compared with the tags by the dual encoder as it is"
     named = [replace(row, split="test") for row in _named(rows, similar, library)]
     if len(named) < least:
         return ColdModel("dual", True, f"{why}; too few titles name tags to tell which are too far")
     try:
         with open_session(model, store=store, bypass_store=bypass_store) as session:
-            found = evaluate(session, named, library, problems=Problems(), progress=progress)
+            found = evaluate(session, named, library, ranker="tower", problems=Problems(), progress=progress)
     except InputError as error:
         return ColdModel("dual", True, f"{why}; which tags are too far is not known: {error.message}")
     far = best_cut(found.distances, found.relevant)
@@ -255,7 +260,7 @@ def teach(
                 on_event=on_event,
             )
         with open_session(model, store=store, bypass_store=bypass_store) as session:
-            found = evaluate(session, taught, library, problems=Problems(), progress=progress)
+            found = evaluate(session, taught, library, ranker="tower", problems=Problems(), progress=progress)
     except (TrainingError, InputError) as error:
         return ColdModel("none", False, f"the titles could not teach pictures and sound: {error.message}")
     uses = np.zeros(len(library))

@@ -43,8 +43,8 @@ class LabelFile:
         """Refuse to mix the answers of two models, or two orders of one.
 
         Raises:
-            UsageError: an earlier answer is not of the model with this fingerprint, or of another of its rankers. None stands
-                for no model.
+            UsageError: an earlier answer is not of the model with this fingerprint, or of another of its rankers.
+                None stands for no model.
         """
         rankers = {answer.get("ranker") for answer in self.before} - {ranker}
         if rankers:

@@ -9,17 +9,16 @@ from pathlib import Path
 from typing import Literal, TypeAlias, final
 
 from tagtower.library.tags import TagLibrary
-from tagtower.pipeline.words import words_of as texts_of
+from tagtower.pipeline.words import words_of
+from tagtower.ranking.mentions import MentionFinder
 from tagtower.records import Example
 from tagtower.training.manifest.titles import title_from_name
-from tagtower.training.similarity import words_of
 
 Place: TypeAlias = Literal["own tags", "title", "file name", "description", "folder", "subtitles"]
 PLACES: tuple[Place, ...] = ("own tags", "title", "file name", "description", "folder", "subtitles")
 """Where a tag may be named, the most telling first: what is said in passing says least about the whole."""
 
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
-_HISS = ("ses", "xes", "zes", "ches", "shes")
 
 
 @final
@@ -27,30 +26,15 @@ class Mentions:
     """Finds tags by their names and aliases: whole words in their order, whatever their case, singular or plural."""
 
     def __init__(self, library: TagLibrary) -> None:
-        self._by_first: defaultdict[str, list[tuple[tuple[str, ...], int]]] = defaultdict(list)
-        for place, tag in enumerate(library.tags):
-            for name in (tag.text, *tag.aliases):
-                words = _singulars(name)
-                if words:
-                    self._by_first[words[0]].append((words, place))
-
-    def find(self, text: str) -> list[int]:
-        """Return the places in the library of the tags that `text` names, each once, ascending."""
-        words = _singulars(text)
-        return sorted(
-            {
-                place
-                for start, word in enumerate(words)
-                for name, place in self._by_first.get(word, ())
-                if words[start : start + len(name)] == name
-            }
-        )
+        self._finder = MentionFinder(library.tags)
 
     def find_in(self, texts: Mapping[Place, Sequence[str]]) -> dict[int, tuple[Place, ...]]:
-        """Return for each tag that is named where it is named, the most telling tags first."""
+        """Return for each tag that is named where it is named, the most telling tags first, then by library order."""
         found: defaultdict[int, list[Place]] = defaultdict(list)
         for place in PLACES:
-            for tag in sorted({tag for text in texts.get(place, ()) for tag in self.find(text)}):
+            for tag in sorted(
+                {one.tag for text in texts.get(place, ()) for one in self._finder({"title": text})}
+            ):
                 found[tag].append(place)
         return {tag: tuple(places) for tag, places in found.items()}
 
@@ -61,7 +45,7 @@ def written_about(row: Example, root: Path) -> dict[Place, tuple[str, ...]]:
     A title that is only the file's name is no place of its own.
     """
     texts: dict[Place, tuple[str, ...]] = {}
-    found = texts_of(row.video, ("title", "description", "subtitles")).texts
+    found = words_of(row.video, ("title", "description", "subtitles")).texts
     texts |= {field: (text,) for field, text in found.items()}
     if row.tags:
         texts["own tags"] = row.tags
@@ -80,19 +64,3 @@ def written_about(row: Example, root: Path) -> dict[Place, tuple[str, ...]]:
 def _spaced(name: str) -> str:
     """A file's name with its words apart: `RedFox2024` is three."""
     return " ".join(_CAMEL.split(name))
-
-
-def _singulars(text: str) -> tuple[str, ...]:
-    return tuple(singular(word) for word in words_of(text))
-
-
-def singular(word: str) -> str:
-    """Return an English word without the ending of its plural; other words come back as they are, or alike on both
-    sides of a comparison, which is all that is asked here."""
-    if len(word) > 4 and word.endswith("ies"):
-        return f"{word[:-3]}y"
-    if len(word) > 4 and word.endswith(_HISS):
-        return word[:-2]
-    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        return word[:-1]
-    return word

@@ -202,7 +202,7 @@ def start(
                 bypass_store=bypass_store,
             ):
                 if "model" in answer and not checked:
-                    file.check_model(answer["model"])
+                    file.check_model(answer["model"], answer["ranker"])
                     checked = True
                 keep(answer)
                 file.write(_json_line({"schema": SCHEMA, **answer}))
@@ -341,11 +341,11 @@ def _answers(
             session = stack.enter_context(
                 open_session(request.out / MODEL, store=store, bypass_store=bypass_store, device=device)
             )
-            fingerprint = session.model.vector_fingerprint
+            fingerprint = session.model.model_fingerprint
             if model.kind == "taught":  # of other tags it knows nothing but their spelling
                 known = {normalize_tag(tag) for tag in session.model.training_tags}
                 may_say = {text for text in alive if normalize_tag(text) in known}
-            heard = label(session, (row.video for row in rows), library)
+            heard = label(session, (row.video for row in rows), library, ranker="tower", evidence=False)
         decoder = stack.enter_context(Decoder(MediaSettings(), workers=1))
         for row, one in zip(rows, heard, strict=True):
             begin = time.perf_counter()
@@ -367,6 +367,7 @@ def _answers(
                 **named(row.video),
                 "model": fingerprint,
                 "library": library.version,
+                "ranker": "tower" if model.speaks else None,
                 "tags": tags,
                 "modalities": {
                     modality: round(seen.modalities.get(modality, 0.0), 6) if seen else 0.0
@@ -399,6 +400,7 @@ def _merged(
 ) -> list[dict[str, Any]]:
     """The tags that are written somewhere, then the nearest of those that the model may say, `top_k` in all."""
     distances = {tag.tag: tag.distance for tag in seen.tags} if seen else {}
+    scores = {tag.tag: tag.score for tag in seen.tags} if seen else {}
     nearest = [
         tag
         for tag, distance in distances.items()
@@ -409,7 +411,7 @@ def _merged(
             "tag": tag,
             "rank": rank,
             "distance": distances.get(tag),
-            "score": None,
+            "score": scores.get(tag),
             "found_in": by_name.get(tag, ["pictures and sound"]),
         }
         for rank, tag in enumerate([*by_name, *nearest][:top_k], start=1)
