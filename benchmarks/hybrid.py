@@ -1,6 +1,6 @@
 """Titles to tags with the ranker: the towers alone, the ranker, and the ranker with fresh labelled videos.
 
-    TAGTOWER_BENCH_DATA=FOLDER python benchmarks/hybrid.py [--seeds 2] [--split test] [--towers memory]
+    TAGTOWER_BENCH_DATA=FOLDER python benchmarks/hybrid.py [--seeds 2] [--split test] [--towers softmax]
 
 Prints nDCG@10 and recall@10, the nDCG@10 on channels that training never saw, the recall@10 of tags that never occur in
 training among the full library, and how far the probabilities hold. The validation months that join as neighbours
@@ -52,7 +52,7 @@ def main() -> None:
     )
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--split", default="test", choices=["val", "test"])
-    parser.add_argument("--towers", default="memory", choices=["softmax", "memory"])
+    parser.add_argument("--towers", default="softmax", choices=["softmax", "memory"])
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
     arguments = parser.parse_args()
     folder = data_folder() / "data" / "titles"
@@ -125,13 +125,13 @@ def show_calibration(found: list[Evaluation]) -> None:
     judged = [one.calibration for one in found if one.calibration is not None]
     for kind in ("all", "seen", "unseen"):
         each = [one for one in (getattr(calibrated, kind) for calibrated in judged) if one is not None]
-        error, brier, base = (
+        error, chance, brier, base, pairs = (
             float(np.mean([getattr(one, name) for one in each]))
-            for name in ("calibration_error", "brier", "base_brier")
+            for name in ("calibration_error", "chance_error", "brier", "base_brier", "pairs")
         )
         print(
-            f"{'ok  ' if error <= MOST_ERROR and brier < base else 'MISS'} {kind} tags shown: calibration error "
-            f"{error:.3f} (at most {MOST_ERROR}), Brier {brier:.3f} (base rate {base:.3f})"
+            f"{'ok  ' if error <= MOST_ERROR and brier < base else 'MISS'} {kind} tags shown ({pairs:.0f}): error "
+            f"{error:.3f} (at most {MOST_ERROR}; by chance {chance:.3f}), Brier {brier:.3f} (base rate {base:.3f})"
         )
     shares = {share: float(np.mean([one.coverage.at(share) for one in judged])) for share in (1.0, 0.5, 0.25)}
     print(

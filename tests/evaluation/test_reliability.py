@@ -37,6 +37,15 @@ def test_true_probabilities_have_no_error_and_beat_the_base_rate():
     assert found.brier < found.base_brier
 
 
+def test_perfect_probabilities_on_few_pairs_show_an_error_by_chance():
+    rng = np.random.default_rng(2)
+    said = rng.random(100)
+    errors = [reliability(said, rng.random(100) < said).calibration_error for _ in range(300)]
+    chance = reliability(said, np.ones(100, bool)).chance_error
+    assert chance == pytest.approx(np.mean(errors), rel=0.1)
+    assert chance > 0.05
+
+
 def test_empty_bins_count_for_nothing():
     found = reliability(np.full(4, 0.5), np.array([True, True, False, False]))
     assert found.calibration_error == 0

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from tagtower.errors import UsageError
-from tagtower.ranking.calibration import LEAST_HITS, THRESHOLDS, Calibration, fit_calibration, fit_map
+from tagtower.ranking.calibration import (
+    LEAST_HITS,
+    THRESHOLDS,
+    Calibration,
+    fit_calibration,
+    fit_curve,
+    fit_map,
+)
 
 
 def pairs(seed: int, count: int = 20_000):
@@ -41,6 +48,24 @@ def test_the_map_is_that_of_pooling_by_hand():
     np.testing.assert_allclose(found(values), expected, atol=1e-9)
     assert len(found.scores) < len(values)
     assert found(np.array([-9.0, 9.0])).tolist() == [found.probabilities[0], found.probabilities[-1]]
+
+
+def test_the_curve_finds_a_logistic_truth_from_few_pairs_better_than_the_free_form():
+    curve_error, free_error = [], []
+    where = np.linspace(-2, 2, 41)
+    for seed in range(10):
+        scores, hits, new, *_ = pairs(seed, 400)
+        scores, hits = scores[~new], hits[~new]
+        truth = 1 / (1 + np.exp(-2 * where))
+        curve_error.append(np.abs(fit_curve(scores, hits)(where) - truth).mean())
+        free_error.append(np.abs(fit_map(scores, hits)(where) - truth).mean())
+    assert np.mean(curve_error) < 0.05 < np.mean(free_error)
+
+
+def test_a_curve_never_falls():
+    scores = np.linspace(-1, 1, 200)
+    found = fit_curve(scores, scores < 0)
+    assert (np.diff(found.probabilities) >= 0).all()
 
 
 def test_probabilities_hold_on_other_pairs_for_known_and_new_tags_apart():
@@ -80,7 +105,7 @@ def test_too_few_hits_fit_nothing_and_too_few_new_ones_share_the_whole_map():
     assert fit_calibration(scores, few, new, shown) is None
     rare = new & (np.cumsum(new & hits) < LEAST_HITS)
     calibration = fit_calibration(scores, hits, rare, shown)
-    np.testing.assert_array_equal(calibration.new(scores), fit_map(scores, hits)(scores))
+    np.testing.assert_array_equal(calibration.new(scores), fit_curve(scores, hits)(scores))
 
 
 def test_json_gives_it_back():

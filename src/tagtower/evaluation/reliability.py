@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Int
 
 BINS = 15
+DRAWS = 200
 SHOWN = 10
 """Tags of a video, the first so many in its order, whose probabilities are judged."""
 PROPOSALS = 5
@@ -19,8 +20,9 @@ PROPOSALS = 5
 class Reliability:
     """Probabilities beside what happened, in `BINS` bins of equal width; NaN for an empty bin.
 
-    `calibration_error` is the mean distance of said from found, weighted by pairs. `brier` is the mean squared error
-    of the probabilities, `base_brier` that of one who always says the share of right pairs.
+    `calibration_error` is the mean distance of said from found, weighted by pairs; `chance_error` is what perfect
+    probabilities would show on so few pairs, so that nothing below it can be told from none. `brier` is the mean
+    squared error of the probabilities, `base_brier` that of one who always says the share of right pairs.
     """
 
     pairs: int
@@ -28,6 +30,7 @@ class Reliability:
     found: Float64[np.ndarray, "bin"]
     counts: Int[np.ndarray, "bin"]
     calibration_error: float
+    chance_error: float
     brier: float
     base_brier: float
 
@@ -36,6 +39,7 @@ class Reliability:
         return {
             "pairs": self.pairs,
             "calibration_error": self.calibration_error,
+            "chance_error": self.chance_error,
             "brier": self.brier,
             "base_brier": self.base_brier,
         }
@@ -101,8 +105,11 @@ def reliability(probabilities: Float[np.ndarray, "pair"], right: Bool[np.ndarray
     bins = np.minimum((probabilities * BINS).astype(np.int64), BINS - 1)
     counts = np.bincount(bins, minlength=BINS)
     said, found = np.full(BINS, np.nan), np.full(BINS, np.nan)
-    np.divide(np.bincount(bins, probabilities, BINS), counts, out=said, where=counts > 0)
+    total = np.bincount(bins, probabilities, BINS)
+    np.divide(total, counts, out=said, where=counts > 0)
     np.divide(np.bincount(bins, right, BINS), counts, out=found, where=counts > 0)
+    random = np.random.default_rng(0)
+    by_chance = [np.bincount(bins, random.random(len(right)) < probabilities, BINS) for _ in range(DRAWS)]
     base = float(right.mean())
     return Reliability(
         pairs=len(right),
@@ -110,6 +117,7 @@ def reliability(probabilities: Float[np.ndarray, "pair"], right: Bool[np.ndarray
         found=found,
         counts=counts,
         calibration_error=float(np.nansum(np.abs(said - found) * counts) / len(right)),
+        chance_error=float(np.abs(np.stack(by_chance) - total).sum(axis=1).mean() / len(right)),
         brier=float(((probabilities - right) ** 2).mean()),
         base_brier=base * (1.0 - base),
     )

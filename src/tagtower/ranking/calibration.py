@@ -8,12 +8,20 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64
-from scipy.optimize import isotonic_regression
+from scipy.optimize import isotonic_regression, minimize
+from scipy.special import expit
 
 from tagtower.errors import UsageError
 
 LEAST_HITS = 50
 """Right pairs below which a map of their own would follow chance."""
+
+ENOUGH_HITS = 1000
+"""Right pairs from which on a map may take any rising form; fewer are fitted by a logistic curve. With 150, the curve
+was nearer to other videos than the free form (Brier .208 against .212, two halves of validation)."""
+
+KNOTS = 65
+"""Points of a logistic curve that are kept, evenly over its scores."""
 
 SHOWN = 10
 """Tags of a video, the first so many in its order, over which a threshold's precision is counted."""
@@ -117,6 +125,27 @@ def fit_map(scores: Float[np.ndarray, "pair"], hits: Bool[np.ndarray, "pair"]) -
     return ProbabilityMap(values[kept].astype(np.float64), np.asarray(fitted.x, np.float64)[kept])
 
 
+def fit_curve(scores: Float[np.ndarray, "pair"], hits: Bool[np.ndarray, "pair"]) -> ProbabilityMap:
+    """Return the logistic curve of the highest likelihood as a map; the scores are not all the same.
+
+    Source:
+        Platt, "Probabilistic Outputs for Support Vector Machines" (1999), section 2.
+    """
+    centre, spread = float(scores.mean()), max(float(scores.std()), 1e-9)
+    exact = (scores.astype(np.float64) - centre) / spread
+    signs = 1.0 - 2.0 * hits
+
+    def loss(weights: Float64[np.ndarray, "2"]) -> float:
+        # The touch of decay keeps a task without a single error finite.
+        return float(
+            np.logaddexp(0.0, signs * (weights[0] + weights[1] * exact)).mean() + 1e-4 * weights[1] ** 2
+        )
+
+    offset, slope = minimize(loss, np.array([0.0, 1.0])).x
+    knots = np.linspace(exact.min(), exact.max(), KNOTS)
+    return ProbabilityMap(centre + spread * knots, expit(offset + max(slope, 0.0) * knots))
+
+
 def fit_calibration(
     scores: Float[np.ndarray, "pair"],
     hits: Bool[np.ndarray, "pair"],
@@ -125,7 +154,7 @@ def fit_calibration(
 ) -> Calibration | None:
     """Return the calibration that fits these pairs, or None where too few are right to fit any.
 
-    Where one kind of tag has too few hits for a map of its own, the map of all pairs serves it.
+    A kind of tag with few hits gets a logistic curve, and one with too few for that the map of all pairs.
 
     Args:
         new: pairs whose tag no labelled video has.
@@ -133,9 +162,9 @@ def fit_calibration(
     """
     if hits.sum() < LEAST_HITS:
         return None
-    whole = fit_map(scores, hits)
+    whole = _fit(scores, hits)
     known, unknown = (
-        fit_map(scores[kind], hits[kind]) if hits[kind].sum() >= LEAST_HITS else whole for kind in (~new, new)
+        _fit(scores[kind], hits[kind]) if hits[kind].sum() >= LEAST_HITS else whole for kind in (~new, new)
     )
     probabilities = np.where(new, unknown(scores), known(scores))[shown]
     order = np.argsort(-probabilities, kind="stable")
@@ -144,3 +173,7 @@ def fit_calibration(
     precisions = np.full(len(THRESHOLDS), np.nan)
     np.divide(right[above], above, out=precisions, where=above > 0)
     return Calibration(known, unknown, precisions)
+
+
+def _fit(scores: Float[np.ndarray, "pair"], hits: Bool[np.ndarray, "pair"]) -> ProbabilityMap:
+    return fit_map(scores, hits) if hits.sum() >= ENOUGH_HITS else fit_curve(scores, hits)

@@ -39,8 +39,9 @@ from tagtower.usecases.ranking import labelled_video, seen_in_training, tag_colu
 ENOUGH_VIDEOS = 1000
 """Training videos from which on `auto` trains a ranker: a fifth of fewer is too little to learn an order from."""
 
-CALIBRATED = 100
-"""Tags of a video, the first so many of its order, that calibration looks at."""
+CALIBRATED = 20
+"""Tags of a video, the first so many of its order, that calibration looks at: those that may be shown, and some more. A
+score means more near the top of an order than far down another, so maps over 100 are wrong where it matters."""
 
 
 @dataclass(frozen=True, slots=True)
