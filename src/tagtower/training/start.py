@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -76,7 +77,8 @@ def fit_start(encoder: Encoder, batches: VideoBatches, snapshot: Snapshot, seed:
         found[modality] = fit.ndcg_at_10
     gate: dict[Modality, float] = {}
     if isinstance(tower.fusion, MixtureOfExperts):
-        some = slice(MOST_GATED)  # the rows are in no order that matters
+        # Spread evenly: a manifest is often in the order of channels or of time.
+        some = slice(None, None, math.ceil(len(rows) / MOST_GATED))
         weights = fit_gate(experts[some], present[some], tags, own[some])
         tower.fusion.start_from(weights.to(tower.device))
         gate = dict(zip(tower.modalities, weights.tolist(), strict=True))
