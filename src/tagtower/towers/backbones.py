@@ -28,7 +28,6 @@ from tagtower.errors import ConfigError, ModelError
 from tagtower.towers.dual import is_dual, text_side, text_vectors
 from tagtower.towers.masks import masked_mean
 
-
 TEXTS_TOGETHER = 32
 """Texts of like length that are read together. Of a whole batch of real titles
 half the work would be padding: 128 of them took 1.9 s forward and back instead of 4.0, 2 s with 16 or 64 together."""
