@@ -28,6 +28,9 @@ from tagtower.errors import ConfigError, ModelError
 from tagtower.towers.dual import is_dual, text_side, text_vectors
 from tagtower.towers.masks import masked_mean
 
+UNUSED = ("pooler.", "masked_spec_embed")
+"""Weights that serve pretraining alone and are taken away here: they may be missing."""
+
 
 class TextBackbone(nn.Module):
     """A BERT-family encoder with its tokenizer; the last layer is pooled as the caller asks.
@@ -116,7 +119,7 @@ def load_pretrained(folder: Path) -> PreTrainedModel:
     except Exception as error:  # damaged files raise anything, SafetensorError and KeyError among others
         raise ModelError(f"{folder}: cannot be loaded as a Hugging Face model: {error}") from error
     # transformers fills what is missing with random numbers and only warns.
-    missing = sorted(name for name in info["missing_keys"] if not name.startswith("pooler."))
+    missing = sorted(name for name in info["missing_keys"] if not name.startswith(UNUSED))
     if missing:
         raise ModelError(
             f"{folder}: the weights lack {len(missing)} tensors, {missing[0]} the first.",
