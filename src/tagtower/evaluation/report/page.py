@@ -226,7 +226,7 @@ def _score(value: float | None, digits: int = 3) -> str:
 
 
 def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "\N{MINUS SIGN}")
+    return f"{value:+.2f}".replace("-", "\N{MINUS SIGN}") if round(value, 2) else "0.00"
 
 
 def _clock(seconds: float) -> str:
