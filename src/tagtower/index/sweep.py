@@ -19,6 +19,9 @@ ROUNDING = 2.0**-23
 most W times half of this, times both lengths (Higham, "Accuracy and Stability of Numerical Algorithms", 2002,
 section 3.1)."""
 
+UNIT = 1e-6
+"""How far the length of a vector may be from one that counts as of length one."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Near:
@@ -34,7 +37,7 @@ class Sweep:
     """Gathers, from blocks of stored vectors, those within a limit of each target.
 
     A target is a query, or several of which the nearest counts, as a tag and its aliases are. Under cosine the stored
-    vectors have length one.
+    vectors have length one, up to `UNIT`.
     """
 
     def __init__(
@@ -152,7 +155,7 @@ class Sweep:
         products = np.asarray(vectors, np.float32) @ self._rough
         if self._kind == "cosine":
             np.subtract(np.float32(1), products, out=products)
-            return products, (width + 8) * ROUNDING
+            return products, (width + 8) * ROUNDING + 2 * UNIT
         squares = np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64)
         found = squares[:, None] + self._lengths**2 - 2.0 * products
         scale = (float(np.sqrt(squares.max())) + float(self._lengths.max())) ** 2

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, literal, select
 
 from tagtower.errors import FingerprintError
 from tagtower.index.exact import DistanceKind, check_finite
+from tagtower.index.sweep import UNIT
 from tagtower.library.models import ModelRecord, find_model
 from tagtower.library.schema import vectors
 
@@ -144,7 +145,8 @@ def storable(vectors: Float[np.ndarray, "video dim"], kind: DistanceKind) -> Flo
         return np.ascontiguousarray(vectors, np.float32)
     exact = vectors.astype(np.float64)
     lengths = np.linalg.norm(exact, axis=1, keepdims=True)
-    return np.asarray(exact / np.where(lengths > 0, lengths, 1.0), np.float32)
+    scale = np.where((lengths > 0) & (np.abs(lengths - 1) > UNIT), lengths, 1.0)  # others stay bit by bit
+    return np.asarray(exact / scale, np.float32)
 
 
 def block_rows(width: int) -> int:
