@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Row, func, null, or_, select, update
+from sqlalchemy import ColumnElement, Connection, func, null, or_, select, update
 
 from tagtower.config.installation import WorkerSettings
 from tagtower.library.schema import videos
 
 Shelf: TypeAlias = Literal["unlabelled", "labelled", "failed"]
-SHELVES: tuple[Shelf, ...] = ("unlabelled", "labelled", "failed")
 
 LOST = "lost"
 """The kind of failure that is noted where a worker took a video and was never heard of again."""
@@ -261,7 +260,9 @@ def count_shelves(connection: Connection, *, now: datetime, rules: WorkerSetting
     )
     waiting = select(func.count()).where(videos.c.shelf == "unlabelled", videos.c.not_before.is_not(None))
     return ShelfCounts(
-        *(by_shelf.get(shelf, 0) for shelf in SHELVES),
+        unlabelled=by_shelf.get("unlabelled", 0),
+        labelled=by_shelf.get("labelled", 0),
+        failed=by_shelf.get("failed", 0),
         leased=connection.scalar(held) or 0,
         waiting=connection.scalar(waiting) or 0,
     )
@@ -288,7 +289,7 @@ def back_off(attempts: int, rules: WorkerSettings) -> timedelta:
     return timedelta(seconds=min(doubled, rules.backoff_ceiling_seconds))
 
 
-def _free(connection: Connection, count: int, now: datetime, rules: WorkerSettings) -> Sequence[Row[Any]]:
+def _free(connection: Connection, count: int, now: datetime, rules: WorkerSettings) -> Sequence[Any]:
     free = select(
         videos.c.id,
         videos.c.attempts,
@@ -322,7 +323,7 @@ def _end(connection: Connection, video_id: int, failure: Failure, attempts: int,
     )
 
 
-def _lost(row: Row[Any]) -> Failure:
+def _lost(row: Any) -> Failure:
     return Failure(
         LOST,
         f"The worker {row.lease_worker} that had this video was not heard of again.",
