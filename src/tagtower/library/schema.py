@@ -212,6 +212,18 @@ suggestions = Table(
     Index("ix_suggestions_tag", "tag_id", "model_id", "video_id"),
 )
 
+# That a model has looked at a video, with which tag library, also where it had no tag to suggest.
+answers = Table(
+    "answers",
+    metadata,
+    _ref("videos.id", name="video_id", cascade=True, primary_key=True),
+    _ref("models.id", name="model_id", cascade=True, primary_key=True),
+    Column("library_version", BigInteger, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("modalities", Json),  # the gate's weights, in [0, 1], by modality
+    Column("warnings", Json),  # what was odd about the media
+)
+
 # What persons said: the last word on each tag of each video. It outlives models, merges and retirements.
 verdicts = Table(
     "verdicts",

@@ -182,6 +182,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_workers")),
     )
     op.create_table(
+        "answers",
+        sa.Column("video_id", key, nullable=False),
+        sa.Column("model_id", key, nullable=False),
+        sa.Column("library_version", sa.BigInteger(), nullable=False),
+        sa.Column("at", instant, nullable=False),
+        sa.Column("modalities", document, nullable=True),
+        sa.Column("warnings", document, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["model_id"], ["models.id"], name=op.f("fk_answers_model_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["video_id"], ["videos.id"], name=op.f("fk_answers_video_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("video_id", "model_id", name=op.f("pk_answers")),
+    )
+    op.create_table(
         "barred",
         sa.Column("video_id", key, nullable=False),
         sa.Column("tag_id", key, nullable=False),
@@ -385,6 +401,7 @@ def downgrade() -> None:
     op.drop_table("feed_entries")
     op.drop_table("builds")
     op.drop_table("barred")
+    op.drop_table("answers")
     op.drop_table("workers")
     op.drop_index("ix_videos_shelved", table_name="videos")
     op.drop_index("ix_videos_queue", table_name="videos")
