@@ -91,9 +91,7 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "state IN ('building', 'ready', 'active', 'retired')", name=op.f("ck_models_state")
         ),
-        sa.CheckConstraint(
-            "distance IN ('cosine', 'euclidean', 'hamming')", name=op.f("ck_models_distance")
-        ),
+        sa.CheckConstraint("distance IN ('cosine', 'euclidean', 'hamming')", name=op.f("ck_models_distance")),
         sa.ForeignKeyConstraint(["replaced"], ["models.id"], name=op.f("fk_models_replaced")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_models")),
         sa.UniqueConstraint("fingerprint", name=op.f("uq_models_fingerprint")),
