@@ -112,6 +112,13 @@ def test_a_lexicon_that_has_read_other_libraries_changes_nothing(seed: int) -> N
     )
 
 
+def test_many_ties_are_ranked_like_few(monkeypatch) -> None:
+    drawn = Drawn(1)
+    few = drawn.fast().candidates(drawn.queries, drawn.texts)
+    monkeypatch.setattr("tagtower.ranking.features.FEW_TIES", 0)
+    np.testing.assert_array_equal(drawn.fast().candidates(drawn.queries, drawn.texts).values, few.values)
+
+
 @examples(max_examples=10)
 @given(st.integers(0, 10_000))
 def test_a_labelled_video_is_ranked_as_if_it_had_no_neighbour_in_itself(seed: int) -> None:

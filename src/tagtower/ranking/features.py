@@ -38,6 +38,9 @@ SOFTNESS = 0.07
 """A neighbour's weight falls to 1/e over this much similarity; chosen on validation (.05 to .1 are alike)."""
 
 MENTION_SURENESS = 0.5
+FEW_TIES = 200
+"""Candidates as far as another tag, each of which is told apart by itself; of more the whole row is sorted."""
+
 RECENT_DAYS = 180.0
 
 SURE_SOURCES = ("near_votes", "word_votes", "mixed_votes", "word_shares")
@@ -468,12 +471,17 @@ def _ranks(
         wanted = own[tags[pairs]]
         ascending = np.sort(own)
         nearest_distance[row] = ascending[0] if len(ascending) else 0.0
-        ranks[pairs] = np.searchsorted(ascending, wanted)
-        if (np.searchsorted(ascending, wanted, side="right") - ranks[pairs] > 1).any():
+        found = np.searchsorted(ascending, wanted)
+        tied = np.flatnonzero(np.searchsorted(ascending, wanted, side="right") - found > 1)
+        if len(tied) <= FEW_TIES:
+            for one in tied:
+                found[one] += np.count_nonzero(own[: tags[pairs][one]] == wanted[one])
+        else:
             order = np.argsort(own, kind="stable")
             place = np.empty_like(order)
             place[order] = np.arange(len(order))
-            ranks[pairs] = place[tags[pairs]]
+            found = place[tags[pairs]]
+        ranks[pairs] = found
     return ranks, nearest_distance
 
 

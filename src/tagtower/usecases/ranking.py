@@ -36,7 +36,7 @@ class TagOrders:
         self._model = model
         self._tags = tags
         self._lexicon = TagLexicon()
-        self._side: tuple[LabelledVideos | None, NeighbourSide] | None = None
+        self._side: tuple[LabelledVideos | None, NeighbourSide, tuple[str, ...]] | None = None
         self._last: tuple[tuple[str, RankerName, LabelledVideos | None], TagOrder] | None = None
 
     def ranker(self, wanted: RankerName | None) -> RankerName:
@@ -83,11 +83,12 @@ class TagOrders:
         assert neighbours is not None, "`load_ranking` refuses a ranker without"
         if self._side is None or self._side[0] is not further:
             joined = neighbours if further is None else join_neighbours(neighbours, further)
-            self._side = further, NeighbourSide(joined)
-        side = self._side[1]
+            keys = tuple(normalize_tag(text) for text in joined.tag_texts)
+            self._side = further, NeighbourSide(joined), keys
+        _, side, keys = self._side
         source = CandidateSource(
             side,
-            tag_columns(side.neighbours, library),
+            key_columns(keys, library),
             library.tags,
             distances,
             self._tags.names_of(library),
@@ -140,7 +141,12 @@ def labelled_video(example: Example, fields: Sequence[TextField]) -> LabelledVid
 
 def tag_columns(neighbours: LabelledVideos, library: TagLibrary) -> np.ndarray:
     """Return the place in `library` of each tag that neighbours have, -1 for one that is not there."""
-    places = (library.index_of(text) for text in neighbours.tag_texts)
+    return key_columns([normalize_tag(text) for text in neighbours.tag_texts], library)
+
+
+def key_columns(keys: Sequence[str], library: TagLibrary) -> np.ndarray:
+    """Return the place in `library` of each tag of which `keys` has the normal form, -1 for one that is not there."""
+    places = (library.index_of_key(key) for key in keys)
     return np.array([-1 if place is None else place for place in places], np.int64)
 
 
