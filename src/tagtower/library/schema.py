@@ -33,6 +33,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 
@@ -218,6 +219,18 @@ suggestions = Table(
     Index("ix_suggestions_tag", "tag_id", "model_id", "video_id"),
 )
 
+# That a model has looked at a video, with which tag library, also where it had no tag to suggest.
+answers = Table(
+    "answers",
+    metadata,
+    _ref("videos.id", name="video_id", cascade=True, primary_key=True),
+    _ref("models.id", name="model_id", cascade=True, primary_key=True),
+    Column("library_version", BigInteger, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("modalities", Json),  # the gate's weights, in [0, 1], by modality
+    Column("warnings", Json),  # what was odd about the media
+)
+
 # What persons said: the last word on each tag of each video. It outlives models, merges and retirements.
 verdicts = Table(
     "verdicts",
@@ -254,12 +267,33 @@ models = Table(
     Column("fingerprint", String(64), nullable=False, unique=True),
     Column("vector_fingerprint", String(64), nullable=False),
     Column("width", Integer, nullable=False),
+    Column("distance", String(12), nullable=False),
     Column("state", String(12), nullable=False, index=True),
     Column("metrics", Json),
     Column("added_at", Instant, nullable=False),
     Column("promoted_at", Instant),
     _ref("models.id", name="replaced"),  # the active one at its promotion: where a roll-back leads
     _one_of("state", "building", "ready", "active", "retired"),
+    _one_of("distance", "cosine", "euclidean", "hamming"),
+    Index(
+        "uq_models_active",  # there is never more than one
+        "state",
+        unique=True,
+        sqlite_where=text("state = 'active'"),
+        postgresql_where=text("state = 'active'"),
+    ),
+    sqlite_autoincrement=True,
+)
+
+# The segment files that hold vectors where the database does not: what lies beyond `rows` was never committed.
+segments = Table(
+    "segments",
+    metadata,
+    Column("vector_fingerprint", String(64), primary_key=True),
+    Column("segment", Integer, primary_key=True),
+    Column("rows", Integer, nullable=False),  # appended so far; a row is never given twice
+    Column("gone", Integer, nullable=False, default=0),  # of these, rows that are no vector any more
+    Column("unwiped", Integer, nullable=False, default=0),  # of these, at most so many are still in the file
 )
 
 # The vector of each video under each model: on SQLite a row of a segment file, on PostgreSQL the vector itself.
@@ -304,11 +338,13 @@ sweeps = Table(
     metadata,
     _ref("tags.id", name="tag_id", cascade=True, primary_key=True),
     _ref("models.id", name="model_id", cascade=True, primary_key=True),
+    Column("library_version", BigInteger, nullable=False),  # in which the tag came to be as it is
     Column("asked_at", Instant, nullable=False),
     Column("lease_token", String(32)),
     Column("lease_until", Instant),
     Column("done_at", Instant),
     Column("hits", Integer),
+    Index("ix_sweeps_version", "model_id", "library_version"),
 )
 
 workers = Table(

@@ -112,6 +112,7 @@ def upgrade() -> None:
         sa.Column("fingerprint", sa.String(length=64), nullable=False),
         sa.Column("vector_fingerprint", sa.String(length=64), nullable=False),
         sa.Column("width", sa.Integer(), nullable=False),
+        sa.Column("distance", sa.String(length=12), nullable=False),
         sa.Column("state", sa.String(length=12), nullable=False),
         sa.Column("metrics", document, nullable=True),
         sa.Column("added_at", instant, nullable=False),
@@ -120,12 +121,33 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "state IN ('building', 'ready', 'active', 'retired')", name=op.f("ck_models_state")
         ),
+        sa.CheckConstraint(
+            "distance IN ('cosine', 'euclidean', 'hamming')", name=op.f("ck_models_distance")
+        ),
         sa.ForeignKeyConstraint(["replaced"], ["models.id"], name=op.f("fk_models_replaced")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_models")),
         sa.UniqueConstraint("fingerprint", name=op.f("uq_models_fingerprint")),
         sa.UniqueConstraint("name", name=op.f("uq_models_name")),
+        sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_models_state"), "models", ["state"], unique=False)
+    op.create_index(
+        "uq_models_active",
+        "models",
+        ["state"],
+        unique=True,
+        sqlite_where=sa.text("state = 'active'"),
+        postgresql_where=sa.text("state = 'active'"),
+    )
+    op.create_table(
+        "segments",
+        sa.Column("vector_fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("segment", sa.Integer(), nullable=False),
+        sa.Column("rows", sa.Integer(), nullable=False),
+        sa.Column("gone", sa.Integer(), nullable=False),
+        sa.Column("unwiped", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("vector_fingerprint", "segment", name=op.f("pk_segments")),
+    )
     op.create_table(
         "tags",
         sa.Column("id", key, nullable=False),
@@ -189,6 +211,22 @@ def upgrade() -> None:
         sa.Column("done", sa.Integer(), nullable=False),
         sa.Column("failed", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_workers")),
+    )
+    op.create_table(
+        "answers",
+        sa.Column("video_id", key, nullable=False),
+        sa.Column("model_id", key, nullable=False),
+        sa.Column("library_version", sa.BigInteger(), nullable=False),
+        sa.Column("at", instant, nullable=False),
+        sa.Column("modalities", document, nullable=True),
+        sa.Column("warnings", document, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["model_id"], ["models.id"], name=op.f("fk_answers_model_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["video_id"], ["videos.id"], name=op.f("fk_answers_video_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("video_id", "model_id", name=op.f("pk_answers")),
     )
     op.create_table(
         "barred",
@@ -284,6 +322,7 @@ def upgrade() -> None:
         "sweeps",
         sa.Column("tag_id", key, nullable=False),
         sa.Column("model_id", key, nullable=False),
+        sa.Column("library_version", sa.BigInteger(), nullable=False),
         sa.Column("asked_at", instant, nullable=False),
         sa.Column("lease_token", sa.String(length=32), nullable=True),
         sa.Column("lease_until", instant, nullable=True),
@@ -295,6 +334,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["tag_id"], ["tags.id"], name=op.f("fk_sweeps_tag_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("tag_id", "model_id", name=op.f("pk_sweeps")),
     )
+    op.create_index("ix_sweeps_version", "sweeps", ["model_id", "library_version"], unique=False)
     op.create_table(
         "tag_groups",
         sa.Column("name", sa.Text(), nullable=False),
@@ -389,6 +429,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_tag_names_tag_id"), table_name="tag_names")
     op.drop_table("tag_names")
     op.drop_table("tag_groups")
+    op.drop_index("ix_sweeps_version", table_name="sweeps")
     op.drop_table("sweeps")
     op.drop_index("ix_suggestions_tag", table_name="suggestions")
     op.drop_table("suggestions")
@@ -398,6 +439,7 @@ def downgrade() -> None:
     op.drop_table("feed_entries")
     op.drop_table("builds")
     op.drop_table("barred")
+    op.drop_table("answers")
     op.drop_table("workers")
     op.drop_index("ix_videos_shelved", table_name="videos")
     op.drop_index("ix_videos_queue", table_name="videos")
@@ -407,6 +449,8 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_tags_state"), table_name="tags")
     op.drop_index(op.f("ix_tags_merged_into"), table_name="tags")
     op.drop_table("tags")
+    op.drop_table("segments")
+    op.drop_index("uq_models_active", table_name="models")
     op.drop_index(op.f("ix_models_state"), table_name="models")
     op.drop_table("models")
     op.drop_table("feeds")
