@@ -115,7 +115,11 @@ tags = Table(
     Column("heat_at", Instant),
     Column("suggestable", Boolean, nullable=False, default=True),
     Column("threshold", Float),  # a person's, in [0, 1], in place of the calibrated one
-    _one_of("state", "active", "retired", "quarantined", "merged"),
+    # The last change that touched it; the heat, which cools with every minute, is no part of changes.
+    Column("version", BigInteger, nullable=False, default=0, index=True),
+    # A removed tag is one whose addition was undone: its number stays taken, and it has no name any more.
+    _one_of("state", "active", "retired", "quarantined", "merged", "removed"),
+    sqlite_autoincrement=True,
 )
 
 # Every name and alias of every tag that is not merged: two tags can never share one.
@@ -145,11 +149,22 @@ changes = Table(
     Column("kind", String(16), nullable=False),
     Column("summary", Text, nullable=False),
     Column(
-        "before", Json, nullable=False
-    ),  # the tags that it touched, as they were: {tag id: record or null}
-    Column("after", Json, nullable=False),  # and as it left them
+        "detail", Json
+    ),  # what no tag's record tells: which video was barred, the tags that an import made
     _ref("changes.version", name="undoes", unique=True),
     sqlite_autoincrement=True,
+)
+
+# The tags that a change touched, as they were and as it left them; none where there was, or is, no such tag. The tags
+# that an import made are not listed: they are ranges of numbers in its detail.
+changed_tags = Table(
+    "changed_tags",
+    metadata,
+    _ref("changes.version", name="version", cascade=True, primary_key=True),
+    _ref("tags.id", name="tag_id", cascade=True, primary_key=True),
+    Column("before", Json),
+    Column("after", Json),
+    Index("ix_changed_tags_tag", "tag_id", "version"),
 )
 
 # --- the video library -------------------------------------------------------------------------------------------

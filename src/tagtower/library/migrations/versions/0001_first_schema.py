@@ -45,8 +45,7 @@ def upgrade() -> None:
         sa.Column("author", sa.Text(), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("summary", sa.Text(), nullable=False),
-        sa.Column("before", document, nullable=False),
-        sa.Column("after", document, nullable=False),
+        sa.Column("detail", document, nullable=True),
         sa.Column("undoes", key, nullable=True),
         sa.ForeignKeyConstraint(["undoes"], ["changes.version"], name=op.f("fk_changes_undoes")),
         sa.PrimaryKeyConstraint("version", name=op.f("pk_changes")),
@@ -163,14 +162,17 @@ def upgrade() -> None:
         sa.Column("heat_at", instant, nullable=True),
         sa.Column("suggestable", sa.Boolean(), nullable=False),
         sa.Column("threshold", sa.Float(), nullable=True),
+        sa.Column("version", sa.BigInteger(), nullable=False),
         sa.CheckConstraint(
-            "state IN ('active', 'retired', 'quarantined', 'merged')", name=op.f("ck_tags_state")
+            "state IN ('active', 'retired', 'quarantined', 'merged', 'removed')", name=op.f("ck_tags_state")
         ),
         sa.ForeignKeyConstraint(["merged_into"], ["tags.id"], name=op.f("fk_tags_merged_into")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tags")),
+        sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_tags_merged_into"), "tags", ["merged_into"], unique=False)
     op.create_index(op.f("ix_tags_state"), "tags", ["state"], unique=False)
+    op.create_index(op.f("ix_tags_version"), "tags", ["version"], unique=False)
     op.create_table(
         "videos",
         sa.Column("id", key, nullable=False),
@@ -228,6 +230,21 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("video_id", "model_id", name=op.f("pk_answers")),
     )
+    op.create_table(
+        "changed_tags",
+        sa.Column("version", key, nullable=False),
+        sa.Column("tag_id", key, nullable=False),
+        sa.Column("before", document, nullable=True),
+        sa.Column("after", document, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["tag_id"], ["tags.id"], name=op.f("fk_changed_tags_tag_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["version"], ["changes.version"], name=op.f("fk_changed_tags_version"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("version", "tag_id", name=op.f("pk_changed_tags")),
+    )
+    op.create_index("ix_changed_tags_tag", "changed_tags", ["tag_id", "version"], unique=False)
     op.create_table(
         "barred",
         sa.Column("video_id", key, nullable=False),
@@ -440,12 +457,15 @@ def downgrade() -> None:
     op.drop_table("builds")
     op.drop_table("barred")
     op.drop_table("answers")
+    op.drop_index("ix_changed_tags_tag", table_name="changed_tags")
+    op.drop_table("changed_tags")
     op.drop_table("workers")
     op.drop_index("ix_videos_shelved", table_name="videos")
     op.drop_index("ix_videos_queue", table_name="videos")
     op.drop_index("ix_videos_shelf", table_name="videos")
     op.drop_index("ix_videos_added", table_name="videos")
     op.drop_table("videos")
+    op.drop_index(op.f("ix_tags_version"), table_name="tags")
     op.drop_index(op.f("ix_tags_state"), table_name="tags")
     op.drop_index(op.f("ix_tags_merged_into"), table_name="tags")
     op.drop_table("tags")
