@@ -33,8 +33,9 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 
 metadata = MetaData(
     naming_convention={
@@ -51,6 +52,7 @@ Id = BigInteger().with_variant(Integer, "sqlite")
 
 Json = JSON().with_variant(JSONB, "postgresql")
 Embedding = VECTOR().with_variant(LargeBinary, "sqlite")
+SearchWords = TSVECTOR().with_variant(Text, "sqlite")
 
 
 @final
@@ -113,7 +115,11 @@ tags = Table(
     Column("heat_at", Instant),
     Column("suggestable", Boolean, nullable=False, default=True),
     Column("threshold", Float),  # a person's, in [0, 1], in place of the calibrated one
-    _one_of("state", "active", "retired", "quarantined", "merged"),
+    # The last change that touched it; the heat, which cools with every minute, is no part of changes.
+    Column("version", BigInteger, nullable=False, default=0, index=True),
+    # A removed tag is one whose addition was undone: its number stays taken, and it has no name any more.
+    _one_of("state", "active", "retired", "quarantined", "merged", "removed"),
+    sqlite_autoincrement=True,
 )
 
 # Every name and alias of every tag that is not merged: two tags can never share one.
@@ -143,11 +149,22 @@ changes = Table(
     Column("kind", String(16), nullable=False),
     Column("summary", Text, nullable=False),
     Column(
-        "before", Json, nullable=False
-    ),  # the tags that it touched, as they were: {tag id: record or null}
-    Column("after", Json, nullable=False),  # and as it left them
+        "detail", Json
+    ),  # what no tag's record tells: which video was barred, the tags that an import made
     _ref("changes.version", name="undoes", unique=True),
     sqlite_autoincrement=True,
+)
+
+# The tags that a change touched, as they were and as it left them; none where there was, or is, no such tag. The tags
+# that an import made are not listed: they are ranges of numbers in its detail.
+changed_tags = Table(
+    "changed_tags",
+    metadata,
+    _ref("changes.version", name="version", cascade=True, primary_key=True),
+    _ref("tags.id", name="tag_id", cascade=True, primary_key=True),
+    Column("before", Json),
+    Column("after", Json),
+    Index("ix_changed_tags_tag", "tag_id", "version"),
 )
 
 # --- the video library -------------------------------------------------------------------------------------------
@@ -174,12 +191,17 @@ videos = Table(
     Column("lease_worker", Text),
     Column("lease_until", Instant),
     Column("error", Json),  # {"type", "message", "hint"} of the last failure
+    # What search finds it by, see `library.videos.words`; the last column, so that a list of videos never reads it.
+    Column("words", SearchWords),
     _one_of("shelf", "unlabelled", "labelled", "failed"),
+    Index("ix_videos_shelf", "shelf", "id"),
     Index("ix_videos_queue", "shelf", "not_before", "id"),
     Index("ix_videos_shelved", "shelf", "shelved_at", "id"),
     Index("ix_videos_added", "added_at", "id"),
     sqlite_autoincrement=True,  # the number of an erased video is never given again
 )
+# The index of `words` is another on each engine, and stands in the migration alone: on SQLite the FTS5 table
+# `video_words`, which triggers keep in step, on PostgreSQL a GIN index.
 
 # Who handed a video in, and under which name; the same file twice is one video with two references.
 video_references = Table(
@@ -192,6 +214,7 @@ video_references = Table(
     Column("title", Text),
     Column("added_at", Instant, nullable=False),
     UniqueConstraint("owner", "name"),
+    Index("ix_video_references_owner", "owner", "video_id"),
 )
 
 suggestions = Table(
@@ -259,12 +282,33 @@ models = Table(
     Column("fingerprint", String(64), nullable=False, unique=True),
     Column("vector_fingerprint", String(64), nullable=False),
     Column("width", Integer, nullable=False),
+    Column("distance", String(12), nullable=False),
     Column("state", String(12), nullable=False, index=True),
     Column("metrics", Json),
     Column("added_at", Instant, nullable=False),
     Column("promoted_at", Instant),
     _ref("models.id", name="replaced"),  # the active one at its promotion: where a roll-back leads
     _one_of("state", "building", "ready", "active", "retired"),
+    _one_of("distance", "cosine", "euclidean", "hamming"),
+    Index(
+        "uq_models_active",  # there is never more than one
+        "state",
+        unique=True,
+        sqlite_where=text("state = 'active'"),
+        postgresql_where=text("state = 'active'"),
+    ),
+    sqlite_autoincrement=True,
+)
+
+# The segment files that hold vectors where the database does not: what lies beyond `rows` was never committed.
+segments = Table(
+    "segments",
+    metadata,
+    Column("vector_fingerprint", String(64), primary_key=True),
+    Column("segment", Integer, primary_key=True),
+    Column("rows", Integer, nullable=False),  # appended so far; a row is never given twice
+    Column("gone", Integer, nullable=False, default=0),  # of these, rows that are no vector any more
+    Column("unwiped", Integer, nullable=False, default=0),  # of these, at most so many are still in the file
 )
 
 # The vector of each video under each model: on SQLite a row of a segment file, on PostgreSQL the vector itself.
@@ -309,11 +353,13 @@ sweeps = Table(
     metadata,
     _ref("tags.id", name="tag_id", cascade=True, primary_key=True),
     _ref("models.id", name="model_id", cascade=True, primary_key=True),
+    Column("library_version", BigInteger, nullable=False),  # in which the tag came to be as it is
     Column("asked_at", Instant, nullable=False),
     Column("lease_token", String(32)),
     Column("lease_until", Instant),
     Column("done_at", Instant),
     Column("hits", Integer),
+    Index("ix_sweeps_version", "model_id", "library_version"),
 )
 
 workers = Table(
@@ -371,6 +417,19 @@ feed_phrases = Table(
     Column("phrase", Text, primary_key=True),  # normalized; "" counts all entries of the hour
     Column("text", Text, nullable=False),
     Column("entries", Integer, nullable=False),
+)
+
+# Videos whose rows are gone already and whose files are being removed: what is left to do if the program is killed.
+erasing = Table(
+    "erasing",
+    metadata,
+    Column("video_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("content_hash", String(64), index=True),
+    Column("media", Text),  # a key of the media store, none where nothing was stored there
+    Column("features", Json, nullable=False),  # hashes of its texts, by which the feature store knows them
+    Column("removed", Json, nullable=False),  # counts by kind, so far
+    Column("author", Text, nullable=False),
+    Column("asked_at", Instant, nullable=False),
 )
 
 # Proofs that something was erased; they hold no personal data.

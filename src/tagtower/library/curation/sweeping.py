@@ -1,0 +1,38 @@
+"""Asking the workers to look for stored videos that a new tag, or one with a new name, fits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, insert, select
+
+from tagtower.library.curation.plan import Edit
+from tagtower.library.curation.reading import chunks
+from tagtower.library.curation.record import TagRecord
+from tagtower.library.schema import models, sweeps
+
+
+def wants_sweep(edit: Edit, now: datetime) -> bool:
+    """Return whether an edit makes a tag fit other videos: it becomes suggestable, or gets other names."""
+    return _shown(edit.after, now) and (not _shown(edit.before, now) or edit.renames)
+
+
+def ask_for_sweeps(connection: Connection, tag_ids: Sequence[int], at: datetime) -> int:
+    """Ask for sweeps of these tags with the active model, afresh where there was one; return how many.
+
+    Without an active model nothing is asked for: the first one will look at every tag.
+    """
+    model_id = connection.scalar(select(models.c.id).where(models.c.state == "active"))
+    if model_id is None:
+        return 0
+    for some in chunks(tag_ids):
+        connection.execute(delete(sweeps).where(sweeps.c.model_id == model_id, sweeps.c.tag_id.in_(some)))
+        connection.execute(
+            insert(sweeps), [{"tag_id": tag_id, "model_id": model_id, "asked_at": at} for tag_id in some]
+        )
+    return len(tag_ids)
+
+
+def _shown(record: TagRecord | None, now: datetime) -> bool:
+    return record is not None and record.state == "active" and record.suggestable and not record.expired(now)
