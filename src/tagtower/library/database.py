@@ -130,6 +130,7 @@ def _sqlite(url: URL) -> Engine:
             "foreign_keys=ON",
             "journal_mode=WAL",
             "synchronous=FULL",  # what was answered as stored survives a power cut
+            "secure_delete=ON",  # what is deleted is overwritten, so that erasing is more than forgetting
             "temp_store=MEMORY",
             f"cache_size=-{PAGE_CACHE_KIB}",
         ):

@@ -35,7 +35,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 
 metadata = MetaData(
     naming_convention={
@@ -52,6 +52,7 @@ Id = BigInteger().with_variant(Integer, "sqlite")
 
 Json = JSON().with_variant(JSONB, "postgresql")
 Embedding = VECTOR().with_variant(LargeBinary, "sqlite")
+SearchWords = TSVECTOR().with_variant(Text, "sqlite")
 
 
 @final
@@ -190,12 +191,17 @@ videos = Table(
     Column("lease_worker", Text),
     Column("lease_until", Instant),
     Column("error", Json),  # {"type", "message", "hint"} of the last failure
+    # What search finds it by, see `library.videos.words`; the last column, so that a list of videos never reads it.
+    Column("words", SearchWords),
     _one_of("shelf", "unlabelled", "labelled", "failed"),
+    Index("ix_videos_shelf", "shelf", "id"),
     Index("ix_videos_queue", "shelf", "not_before", "id"),
     Index("ix_videos_shelved", "shelf", "shelved_at", "id"),
     Index("ix_videos_added", "added_at", "id"),
     sqlite_autoincrement=True,  # the number of an erased video is never given again
 )
+# The index of `words` is another on each engine, and stands in the migration alone: on SQLite the FTS5 table
+# `video_words`, which triggers keep in step, on PostgreSQL a GIN index.
 
 # Who handed a video in, and under which name; the same file twice is one video with two references.
 video_references = Table(
@@ -208,6 +214,7 @@ video_references = Table(
     Column("title", Text),
     Column("added_at", Instant, nullable=False),
     UniqueConstraint("owner", "name"),
+    Index("ix_video_references_owner", "owner", "video_id"),
 )
 
 suggestions = Table(
@@ -408,6 +415,19 @@ feed_phrases = Table(
     Column("phrase", Text, primary_key=True),  # normalized; "" counts all entries of the hour
     Column("text", Text, nullable=False),
     Column("entries", Integer, nullable=False),
+)
+
+# Videos whose rows are gone already and whose files are being removed: what is left to do if the program is killed.
+erasing = Table(
+    "erasing",
+    metadata,
+    Column("video_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("content_hash", String(64), index=True),
+    Column("media", Text),  # a key of the media store, none where nothing was stored there
+    Column("features", Json, nullable=False),  # hashes of its texts, by which the feature store knows them
+    Column("removed", Json, nullable=False),  # counts by kind, so far
+    Column("author", Text, nullable=False),
+    Column("asked_at", Instant, nullable=False),
 )
 
 # Proofs that something was erased; they hold no personal data.
