@@ -61,7 +61,8 @@ def fill(path: Path, videos: int) -> None:
     stamp = START.replace(tzinfo=None).isoformat(" ")
     connection.execute("BEGIN")
     connection.execute(
-        "INSERT INTO models VALUES (1, 'bench', 'bench', 'f', 'f', 256, 'active', NULL, ?, NULL, NULL)", (stamp,)
+        "INSERT INTO models VALUES (1, 'bench', 'bench', 'f', 'f', 256, 'active', NULL, ?, NULL, NULL)",
+        (stamp,),
     )
     connection.executemany(
         "INSERT INTO tags (id, text, state, origin, created_at, heat, suggestable) "
@@ -129,7 +130,9 @@ def measure(
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--videos", type=int, default=1_000_000)
     parser.add_argument("--database", type=Path)
     parser.add_argument("--rounds", type=int, default=300)
@@ -178,7 +181,10 @@ def run(database: Database, videos: int, rounds: int) -> int:
         "a tag, each as often as any": (True, lambda: page([f"tag {word(int(generator.integers(TAGS)))}"])),
         "a word": (True, lambda: page([], some_word())),
         "two words": (True, lambda: page([], f"{some_word()} {some_word()}")),
-        "the beginning of a word": (True, lambda: page([], some_word()[: int(generator.integers(1, 6))] + "*")),
+        "the beginning of a word": (
+            True,
+            lambda: page([], some_word()[: int(generator.integers(1, 6))] + "*"),
+        ),
         "a tag and a word": (True, lambda: page([some_tag()], some_word())),
         "two tags": (True, lambda: page([some_tag(), some_tag()])),
         "a tag within a month": (

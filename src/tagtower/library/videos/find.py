@@ -76,9 +76,7 @@ def _newest(arm: Select[Any], key: ColumnElement[int], limit: int) -> Select[Any
     return arm.order_by(key.desc()).limit(limit)
 
 
-def _arms(
-    connection: Connection, wanted: Filter, model_id: int | None, below: int | None
-) -> list[Arm]:
+def _arms(connection: Connection, wanted: Filter, model_id: int | None, below: int | None) -> list[Arm]:
     """Return ordered lists that together hold every match: of the rarest condition, the others asked of each row."""
     if any(not tag.shown for tag in wanted.tags):
         return [(select(VIDEOS.c.id).where(literal(1) == 0), VIDEOS.c.id)]

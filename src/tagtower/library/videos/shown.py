@@ -128,14 +128,10 @@ def latest_verdict(video_id: ColumnElement[int], members: Members) -> ColumnElem
 
 def is_barred(video_id: ColumnElement[int], members: Members) -> ColumnElement[bool]:
     """Return the condition that a tag is not to be suggested on a video."""
-    return (
-        select(literal(1)).where(barred.c.video_id == video_id, barred.c.tag_id.in_(members.ids)).exists()
-    )
+    return select(literal(1)).where(barred.c.video_id == video_id, barred.c.tag_id.in_(members.ids)).exists()
 
 
-def has_tag(
-    video_id: ColumnElement[int], members: Members, model_id: int | None
-) -> ColumnElement[bool]:
+def has_tag(video_id: ColumnElement[int], members: Members, model_id: int | None) -> ColumnElement[bool]:
     """Return the condition that a video shows a tag; it is what `shown_tags` reads, as a question."""
     if not members.shown:
         return literal(1) == 0
@@ -225,14 +221,18 @@ def _said(
 
     def rooted(table: Any, *columns: Any) -> Any:
         return (
-            select(table.c.video_id, root.c.id.label("tag_id"), root.c.text.label("tag"), root.c.state, *columns)
+            select(
+                table.c.video_id, root.c.id.label("tag_id"), root.c.text.label("tag"), root.c.state, *columns
+            )
             .select_from(table)
             .join(tags, tags.c.id == table.c.tag_id)
             .join(root, root.c.id == func.coalesce(tags.c.merged_into, tags.c.id))
             .where(table.c.video_id.in_(list(video_ids)))
         )
 
-    words = rooted(verdicts, verdicts.c.verdict, verdicts.c.author, verdicts.c.at, verdicts.c.tag_id.label("own"))
+    words = rooted(
+        verdicts, verdicts.c.verdict, verdicts.c.author, verdicts.c.at, verdicts.c.tag_id.label("own")
+    )
     closed = rooted(
         barred,
         literal("barred").label("verdict"),
