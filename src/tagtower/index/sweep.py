@@ -28,8 +28,8 @@ class Near:
     """What is within the limit of one target: how many, and the nearest of them, nearest first, ties by id."""
 
     count: int
-    ids: Int64[np.ndarray, "hit"]
-    distances: Float32[np.ndarray, "hit"]
+    ids: Int64[np.ndarray, "found"]
+    distances: Float32[np.ndarray, "found"]
 
 
 @final
@@ -43,9 +43,9 @@ class Sweep:
     def __init__(
         self,
         queries: Float[np.ndarray, "query dim"],
-        first: Int64[np.ndarray, "target"],
+        first: Int64[np.ndarray, "tag"],
         kind: DistanceKind,
-        limits: Float64[np.ndarray, "target"],
+        limits: Float64[np.ndarray, "tag"],
         most: int,
     ) -> None:
         """Prepare a sweep.
@@ -74,7 +74,7 @@ class Sweep:
         self._distances: list[list[np.ndarray]] = [[] for _ in first]
         self._held = np.zeros(len(first), np.int64)
 
-    def __call__(self, ids: Int64[np.ndarray, "vector"], vectors: Float[np.ndarray, "vector dim"]) -> None:
+    def __call__(self, ids: Int64[np.ndarray, "row"], vectors: Float[np.ndarray, "row dim"]) -> None:
         """Look at a block of stored vectors, of the width of the queries, each with its id.
 
         Raises:
@@ -116,9 +116,9 @@ class Sweep:
     def _look(
         self,
         target: int,
-        rows: Int64[np.ndarray, "row"],
-        ids: Int64[np.ndarray, "vector"],
-        vectors: Float[np.ndarray, "vector dim"],
+        rows: Int64[np.ndarray, "some"],
+        ids: Int64[np.ndarray, "row"],
+        vectors: Float[np.ndarray, "row dim"],
     ) -> None:
         queries = self._exact[self._first[target] : self._ends[target]]
         exact = distances_to(queries, vectors[rows], self._kind).min(axis=0)
@@ -145,8 +145,8 @@ class Sweep:
             self._cuts[target] = min(self._limits[target], worst)
 
     def _roughly(
-        self, vectors: Float[np.ndarray, "vector dim"]
-    ) -> tuple[Float32[np.ndarray, "vector query"], float]:
+        self, vectors: Float[np.ndarray, "row dim"]
+    ) -> tuple[Float32[np.ndarray, "row query"], float]:
         """Distances in float32, and how far they may be off."""
         width = vectors.shape[1]
         if self._kind == "hamming":
@@ -165,7 +165,7 @@ class Sweep:
         )
 
 
-def prepare(vectors: Float[np.ndarray, "vector dim"], kind: DistanceKind) -> Float64[np.ndarray, "vector dim"]:
+def prepare(vectors: Float[np.ndarray, "row dim"], kind: DistanceKind) -> Float64[np.ndarray, "row dim"]:
     """Return vectors in float64, at length one under cosine, as signs under hamming."""
     exact = vectors.astype(np.float64)
     if kind == "hamming":
@@ -177,8 +177,8 @@ def prepare(vectors: Float[np.ndarray, "vector dim"], kind: DistanceKind) -> Flo
 
 
 def distances_to(
-    queries: Float64[np.ndarray, "query dim"], vectors: Float[np.ndarray, "vector dim"], kind: DistanceKind
-) -> Float64[np.ndarray, "query vector"]:
+    queries: Float64[np.ndarray, "query dim"], vectors: Float[np.ndarray, "row dim"], kind: DistanceKind
+) -> Float64[np.ndarray, "query row"]:
     """Return the distance of each prepared query from each vector, in float64."""
     exact = prepare(vectors, kind)
     if kind == "euclidean":

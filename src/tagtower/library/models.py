@@ -82,18 +82,23 @@ def active_model(connection: Connection, *, lock: bool = False) -> ModelRecord |
     return None if row is None else _record(row)
 
 
-def find_model(connection: Connection, name: str | int) -> ModelRecord:
-    """Return a model by its name or id.
+def find_model(
+    connection: Connection, name: str | int | None = None, *, fingerprint: str | None = None
+) -> ModelRecord:
+    """Return a model by its name, its id, or its fingerprint.
 
     Raises:
         NotFoundError: there is none.
     """
-    column = models.c.id if isinstance(name, int) else models.c.name
-    row = connection.execute(select(models).where(column == name)).first()
+    if fingerprint is not None:
+        found = models.c.fingerprint == fingerprint
+    else:
+        found = (models.c.id if isinstance(name, int) else models.c.name) == name
+    row = connection.execute(select(models).where(found)).first()
     if row is None:
         known = connection.scalars(select(models.c.name).order_by(models.c.id)).all()
         raise NotFoundError(
-            f"There is no model {name!r}.",
+            "This model is not in the installation." if name is None else f"There is no model {name!r}.",
             hint=f"Models: {', '.join(known)}." if known else "Add one with: tagtower models HOME add FOLDER",
         )
     return _record(row)

@@ -353,13 +353,11 @@ sweeps = Table(
     metadata,
     _ref("tags.id", name="tag_id", cascade=True, primary_key=True),
     _ref("models.id", name="model_id", cascade=True, primary_key=True),
-    Column("library_version", BigInteger, nullable=False),  # in which the tag came to be as it is
     Column("asked_at", Instant, nullable=False),
     Column("lease_token", String(32)),
     Column("lease_until", Instant),
     Column("done_at", Instant),
     Column("hits", Integer),
-    Index("ix_sweeps_version", "model_id", "library_version"),
 )
 
 workers = Table(

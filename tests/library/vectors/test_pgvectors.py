@@ -33,7 +33,9 @@ def indexes(database: Database) -> list[str]:
         return list(connection.execute(query).scalars())
 
 
-def test_the_index_finds_what_exact_search_finds(database, store, enter_model, videos_of, monkeypatch) -> None:
+def test_the_index_finds_what_exact_search_finds(
+    database, store, enter_model, videos_of, monkeypatch
+) -> None:
     model, ids = enter_model("a", width=WIDTH), videos_of(3000)
     with database.write() as connection:
         store.add(connection, model.id, ids, made(3000, 1))

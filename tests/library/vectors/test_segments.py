@@ -56,6 +56,13 @@ def add(store, database, model, ids, vectors) -> None:
         store.add(connection, model.id, ids, vectors)
 
 
+def undone(database, *changes) -> None:
+    with database.write() as connection:
+        for change in changes:
+            change(connection)
+        raise ZeroDivisionError
+
+
 def held(store, database, model) -> dict[int, np.ndarray]:
     with database.read() as connection:
         return {
@@ -78,9 +85,8 @@ def test_a_row_that_was_not_committed_is_cut_off_by_the_next_writer(
 ) -> None:
     model, ids = enter_model("a"), videos_of(4)
     add(store, database, model, ids[:1], made(1))
-    with pytest.raises(ZeroDivisionError), database.write() as connection:
-        store.add(connection, model.id, ids[1:], made(3, 1))
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        undone(database, lambda connection: store.add(connection, model.id, ids[1:], made(3, 1)))
     assert rows(files(folder)[0]) == 4
     add(store, database, model, ids[3:], made(1, 2))
     assert rows(files(folder)[0]) == 2
@@ -141,7 +147,9 @@ def test_several_processes_write_one_after_the_other(
     assert sorted(held(store, database, model)) == ids
 
 
-def test_files_fill_up_one_after_the_other(small_files, database, store, folder, enter_model, videos_of) -> None:
+def test_files_fill_up_one_after_the_other(
+    small_files, database, store, folder, enter_model, videos_of
+) -> None:
     model, ids = enter_model("a"), videos_of(25)
     add(store, database, model, ids[:7], made(7))
     add(store, database, model, ids[7:], made(18, 1))
@@ -154,9 +162,8 @@ def test_what_was_removed_is_no_longer_in_the_file(database, store, folder, ente
     model, ids, vectors = enter_model("a"), videos_of(3), made(3)
     add(store, database, model, ids, vectors)
     assert vectors[1].tobytes() in files(folder)[0].read_bytes()
-    with pytest.raises(ZeroDivisionError), database.write() as connection:
-        store.remove(connection, ids[1:2])
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        undone(database, lambda connection: store.remove(connection, ids[1:2]))
     assert held(store, database, model)[ids[1]] == pytest.approx(vectors[1])
     with database.write() as connection:
         store.remove(connection, ids[1:2])
@@ -255,7 +262,9 @@ def test_a_dropped_model_leaves_no_file(database, store, folder, enter_model, vi
     assert sorted(held(store, database, model)) == ids
 
 
-def test_rows_that_another_model_uses_stay_in_the_file(database, store, folder, enter_model, videos_of) -> None:
+def test_rows_that_another_model_uses_stay_in_the_file(
+    database, store, folder, enter_model, videos_of
+) -> None:
     one, other = (enter_model(name, vectors="same") for name in "ab")
     ids, vectors = videos_of(3), made(3)
     add(store, database, one, ids, vectors)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,6 +20,13 @@ from tagtower.library.vectors import VectorStore, vector_store
 def made(count: int, width: int = 8, seed: int = 0) -> np.ndarray:
     found = np.random.default_rng(seed).standard_normal((count, width)).astype(np.float32)
     return found / np.linalg.norm(found, axis=1, keepdims=True)
+
+
+def undone(database: Database, *changes) -> None:
+    with database.write() as connection:
+        for change in changes:
+            change(connection)
+        raise ZeroDivisionError
 
 
 def held(store: VectorStore, database: Database, model_id: int) -> dict[int, np.ndarray]:
@@ -53,9 +62,8 @@ def test_what_is_undone_was_never_there(database, store, enter_model, videos_of)
     model, ids = enter_model("a"), videos_of(4)
     with database.write() as connection:
         store.add(connection, model.id, ids[:1], made(1))
-    with pytest.raises(ZeroDivisionError), database.write() as connection:
-        store.add(connection, model.id, ids[1:3], made(2, seed=1))
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        undone(database, lambda connection: store.add(connection, model.id, ids[1:3], made(2, seed=1)))
     assert sorted(held(store, database, model.id)) == ids[:1]
     with database.write() as connection:
         store.add(connection, model.id, ids[3:], made(1, seed=2))
@@ -164,7 +172,9 @@ ACTIONS = st.lists(
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ACTIONS)
-def test_whatever_is_done_it_holds_what_a_dictionary_would(database, store, enter_model, videos_of, tmp_path, actions) -> None:
+def test_whatever_is_done_it_holds_what_a_dictionary_would(
+    database, store, enter_model, videos_of, tmp_path, actions
+) -> None:
     name = f"m{np.random.default_rng().integers(2**60)}"
     model, ids = enter_model(name), videos_of(12)
     expected: dict[int, np.ndarray] = {}
@@ -179,10 +189,13 @@ def test_whatever_is_done_it_holds_what_a_dictionary_would(database, store, ente
                 assert store.remove(connection, chosen) == len(expected.keys() & set(chosen))
             expected = {one: vector for one, vector in expected.items() if one not in chosen}
         elif action == "undo":
-            with pytest.raises(ZeroDivisionError), database.write() as connection:
-                store.add(connection, model.id, chosen, made(len(chosen), seed=seed))
-                store.remove(connection, chosen[:1])
-                raise ZeroDivisionError
+            vectors = made(len(chosen), seed=seed)
+            with pytest.raises(ZeroDivisionError):
+                undone(
+                    database,
+                    partial(store.add, model_id=model.id, video_ids=chosen, vectors=vectors),
+                    partial(store.remove, video_ids=chosen[:1]),
+                )
         elif action == "tidy":
             store.tidy()
         else:

@@ -81,7 +81,7 @@ class PgVectors:
         for start in range(0, len(wanted), AT_ONCE):
             listed = ",".join(map(str, wanted[start : start + AT_ONCE].tolist()))
             query = (
-                f"SELECT video_id, embedding FROM vectors WHERE model_id = {model.id} "  # noqa: S608 numbers alone
+                f"SELECT video_id, embedding FROM vectors WHERE model_id = {model.id} "
                 f"AND video_id = ANY('{{{listed}}}'::bigint[])"
             )
             parts.append(copy_vectors(connection, query, model.width))
@@ -98,7 +98,7 @@ class PgVectors:
         after, step = -1, block_rows(model.width)
         while True:
             query = (
-                f"SELECT video_id, embedding FROM vectors WHERE model_id = {model.id} "  # noqa: S608 numbers alone
+                f"SELECT video_id, embedding FROM vectors WHERE model_id = {model.id} "
                 f"AND video_id > {after} ORDER BY video_id LIMIT {step}"
             )
             ids, found = copy_vectors(connection, query, model.width)
@@ -211,7 +211,7 @@ class PgVectors:
         chosen = "" if wanted is None else "AND video_id = ANY(:within)"
         # The model's number as a literal: only so does the planner see that the partial index serves.
         statement = text(
-            f"SELECT video_id FROM vectors WHERE model_id = {model.id} {chosen} "  # noqa: S608 numbers alone
+            f"SELECT video_id FROM vectors WHERE model_id = {model.id} {chosen} "
             f"ORDER BY embedding::halfvec({model.width}) <=> CAST(:query AS halfvec({model.width})) LIMIT {most}"
         )
         values: dict[str, object] = {"query": f"[{','.join(f'{one:.7g}' for one in query.tolist())}]"}
@@ -224,7 +224,8 @@ class PgVectors:
         query = text(
             "SELECT relname FROM pg_class JOIN pg_index ON indexrelid = oid WHERE relname = :name AND indisvalid"
         )
-        return connection.scalar(query, {"name": _index_name(model.id)})
+        found: str | None = connection.scalar(query, {"name": _index_name(model.id)})
+        return found
 
     def _count(self, connection: Connection, model: ModelRecord) -> int:
         """How many vectors the model has, counted no farther than needed."""

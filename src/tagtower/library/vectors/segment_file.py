@@ -133,7 +133,8 @@ class SegmentFile:
             raise self._damaged("its beginning is not what was written") from None
         if (width, fingerprint) != (self._width, self._fingerprint):
             raise FingerprintError(
-                f"{self.path}: holds vectors of another model.", hint="The folder of vectors was mixed up: restore it."
+                f"{self.path}: holds vectors of another model.",
+                hint="The folder of vectors was mixed up: restore it.",
             )
 
     def _check_length(self, size: int, rows: int) -> None:

@@ -1,7 +1,7 @@
 """The folder of segment files: where each lies, the maps of those that were read, and one writer at a time.
 
-    FINGERPRINT/000001.vectors    a segment file of the models with that vector fingerprint
-    FINGERPRINT/lock              held by whoever writes there
+FINGERPRINT/000001.vectors    a segment file of the models with that vector fingerprint
+FINGERPRINT/lock              held by whoever writes there
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
@@ -92,7 +92,7 @@ def user_of(connection: Connection, fingerprint: str) -> ModelRecord | None:
     return None if found is None else find_model(connection, found)
 
 
-def segments_of(connection: Connection, fingerprint: str) -> Sequence[Row[Any]]:
+def segments_of(connection: Connection, fingerprint: str) -> Sequence[Row[int, int, int]]:
     """Return number, rows and unwiped rows of each segment with a vector fingerprint, in order."""
     return connection.execute(
         select(segments.c.segment, segments.c.rows, segments.c.unwiped)
@@ -128,7 +128,9 @@ def take_out(connection: Connection, chosen: ColumnElement[bool]) -> tuple[int, 
     return len(found), places
 
 
-def count_gone(connection: Connection, fingerprint: str, segment: int, *, gone: int = 0, unwiped: int) -> None:
+def count_gone(
+    connection: Connection, fingerprint: str, segment: int, *, gone: int = 0, unwiped: int
+) -> None:
     """Count rows of a segment that are no vector any more, and those of them that are not overwritten yet."""
     connection.execute(
         update(segments)

@@ -14,7 +14,7 @@ from typing import final
 
 import numpy as np
 from jaxtyping import Float, Float32, Int64
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, and_, insert, select, true, update
 
 from tagtower.index.sweep import Sweep
 from tagtower.library.database import Database, after_commit
@@ -178,15 +178,12 @@ class SegmentVectors:
         """Overwrite what a killed program left, compact sparse files, and delete those that nobody reads any more."""
         tidy(self._database, self._folder)
 
-    def _take_out(
-        self, connection: Connection, video_ids: Sequence[int], model_id: int | None = None
-    ) -> int:
+    def _take_out(self, connection: Connection, video_ids: Sequence[int], model_id: int | None = None) -> int:
         removed = 0
         for start in range(0, len(video_ids), AT_ONCE):
             chosen = table.c.video_id.in_(video_ids[start : start + AT_ONCE])
-            if model_id is not None:
-                chosen &= table.c.model_id == model_id
-            count, places = take_out(connection, chosen)
+            whose = true() if model_id is None else table.c.model_id == model_id
+            count, places = take_out(connection, and_(chosen, whose))
             removed += count
             if count:
                 after_commit(connection, partial(wipe, self._database, self._folder, places))

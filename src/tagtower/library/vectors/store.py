@@ -84,7 +84,9 @@ class VectorStore(Protocol):
         """
         ...
 
-    def copy(self, connection: Connection, source_id: int, model_id: int, *, after: int, most: int) -> int | None:
+    def copy(
+        self, connection: Connection, source_id: int, model_id: int, *, after: int, most: int
+    ) -> int | None:
         """Give a model the vectors of another with the same vector fingerprint, for at most so many videos after an id.
 
         Returns the last video's id, None when there are no more.
@@ -164,7 +166,8 @@ def copy_rows(
     """
     if source.vector_fingerprint != model.vector_fingerprint:
         raise FingerprintError(
-            f"The models {source.name!r} and {model.name!r} make different vectors.", hint="Embed the videos anew."
+            f"The models {source.name!r} and {model.name!r} make different vectors.",
+            hint="Embed the videos anew.",
         )
     mine = vectors.alias("mine")
     chosen = connection.scalars(

@@ -339,7 +339,6 @@ def upgrade() -> None:
         "sweeps",
         sa.Column("tag_id", key, nullable=False),
         sa.Column("model_id", key, nullable=False),
-        sa.Column("library_version", sa.BigInteger(), nullable=False),
         sa.Column("asked_at", instant, nullable=False),
         sa.Column("lease_token", sa.String(length=32), nullable=True),
         sa.Column("lease_until", instant, nullable=True),
@@ -351,7 +350,6 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["tag_id"], ["tags.id"], name=op.f("fk_sweeps_tag_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("tag_id", "model_id", name=op.f("pk_sweeps")),
     )
-    op.create_index("ix_sweeps_version", "sweeps", ["model_id", "library_version"], unique=False)
     op.create_table(
         "tag_groups",
         sa.Column("name", sa.Text(), nullable=False),
@@ -446,7 +444,6 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_tag_names_tag_id"), table_name="tag_names")
     op.drop_table("tag_names")
     op.drop_table("tag_groups")
-    op.drop_index("ix_sweeps_version", table_name="sweeps")
     op.drop_table("sweeps")
     op.drop_index("ix_suggestions_tag", table_name="suggestions")
     op.drop_table("suggestions")
