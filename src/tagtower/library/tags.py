@@ -110,7 +110,7 @@ def tag_fault(text: str) -> str | None:
         return "the tag is blank"
     if len(text) > MAX_TAG_CHARACTERS:
         return f"a tag of {len(text):,} characters ({text[:40]!r} ...); at most {MAX_TAG_CHARACTERS} are read"
-    if any(
+    if not text.isprintable() and any(
         unicodedata.category(character) in ("Cc", "Cs") for character in text if character not in "\t\r\n"
     ):
         return f"the tag {text[:40]!r} holds control characters"

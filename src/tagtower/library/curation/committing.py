@@ -125,13 +125,10 @@ def apply_edits(
         connection.execute(delete(tag_names).where(tag_names.c.tag_id.in_(some)))
     for some in chunks(regrouped):
         connection.execute(delete(tag_groups).where(tag_groups.c.tag_id.in_(some)))
-    written = tuple(_write(connection, version, edit) for edit in edits)
-    records = [edit.after for edit in written if edit.after is not None and edit.renames]
-    write_names(connection, records)
-    write_groups(
-        connection,
-        (edit.after for edit in written if edit.after and _groups(edit.before) != edit.after.groups),
-    )
+    written = _write(connection, version, edits)
+    write_names(connection, [(edit.tag_id, edit.after) for edit in written if edit.after and edit.renames])
+    regrouping = (edit for edit in written if edit.after and _groups(edit.before) != edit.after.groups)
+    write_groups(connection, [(edit.tag_id, edit.after) for edit in regrouping if edit.after])
     write_images(connection, version, written)
     swept = [edit.tag_id for edit in written if sweep and wants_sweep(edit, at)]
     return written, ask_for_sweeps(connection, swept, at)
@@ -161,20 +158,20 @@ def apply_bars(connection: Connection, bars: Iterable[Bar]) -> None:
             connection.execute(insert(barred).values(video_id=bar.video_id, tag_id=bar.tag_id))
 
 
-def write_names(connection: Connection, records: Iterable[TagRecord]) -> None:
+def write_names(connection: Connection, numbered: Iterable[tuple[int, TagRecord]]) -> None:
     """Enter the names of tags that have none in the database."""
     rows = [
-        {"key": normalize_tag(name), "tag_id": record.id, "text": name, "place": place}
-        for record in records
+        {"key": normalize_tag(name), "tag_id": number, "text": name, "place": place}
+        for number, record in numbered
         for place, name in enumerate(record.names)
     ]
     for some in chunks(rows, 10 * AT_ONCE):
         connection.execute(insert(tag_names), some)
 
 
-def write_groups(connection: Connection, records: Iterable[TagRecord]) -> None:
+def write_groups(connection: Connection, numbered: Iterable[tuple[int, TagRecord]]) -> None:
     """Enter the groups of tags that are in none in the database."""
-    rows = [{"name": name, "tag_id": record.id} for record in records for name in record.groups]
+    rows = [{"name": name, "tag_id": number} for number, record in numbered for name in record.groups]
     for some in chunks(rows, 10 * AT_ONCE):
         connection.execute(insert(tag_groups), some)
 
@@ -196,25 +193,34 @@ def columns_of(record: TagRecord, version: int) -> dict[str, Any]:
     }
 
 
-def _write(connection: Connection, version: int, edit: Edit) -> Edit:
-    """Write the row of a tag and return the edit, which has a number from then on."""
-    if edit.tag_id:
-        columns = (
-            {"state": "removed", "merged_into": None, "version": version}
-            if edit.after is None
-            else columns_of(edit.after, version)
-        )
-        connection.execute(
-            update(tags).where(tags.c.id == bindparam("tag")).values(columns), {"tag": edit.tag_id}
-        )
-        after = None if edit.after is None else replace(edit.after, version=version)
-        return Edit(edit.before, after)
-    assert edit.after is not None, "a new tag is something"
-    heat = {"heat": edit.after.heat, "heat_at": edit.after.heat_at}
-    made = connection.execute(insert(tags).values(**columns_of(edit.after, version), **heat))
+def _write(connection: Connection, version: int, edits: Sequence[Edit]) -> tuple[Edit, ...]:
+    """Write the rows of tags and return the edits, in which new tags have their numbers."""
+    gone = [edit.tag_id for edit in edits if edit.after is None]
+    for some in chunks(gone):
+        removed = {"state": "removed", "merged_into": None, "version": version}
+        connection.execute(update(tags).where(tags.c.id.in_(some)).values(removed))
+    rows = [
+        {"tag": edit.tag_id, **columns_of(edit.after, version)}
+        for edit in edits
+        if edit.after and edit.tag_id
+    ]
+    if rows:
+        connection.execute(update(tags).where(tags.c.id == bindparam("tag")), rows)
+    return tuple(
+        edit if edit.after is None else Edit(edit.before, _written(connection, version, edit.after))
+        for edit in edits
+    )
+
+
+def _written(connection: Connection, version: int, record: TagRecord) -> TagRecord:
+    """Return a record with the version that it was written with, and its number; a new one is inserted first."""
+    if record.id:
+        return replace(record, version=version)
+    heat = {"heat": record.heat, "heat_at": record.heat_at}
+    made = connection.execute(insert(tags).values(**columns_of(record, version), **heat))
     key = made.inserted_primary_key
     assert key is not None, "one row was inserted"
-    return Edit(None, replace(edit.after, id=int(key[0]), version=version))
+    return replace(record, id=int(key[0]), version=version)
 
 
 def _check_names(connection: Connection, edits: Sequence[Edit]) -> None:

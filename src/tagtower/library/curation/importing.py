@@ -81,9 +81,7 @@ def import_tags(
         TagLibraryError: the file cannot be read, or holds no usable tag.
     """
     version = begin_change(connection, Plan("import", ""), author, at)
-    work = _Import(
-        connection, bad, version, at, TagRecord(0, "", state=state, origin="import", created_at=at)
-    )
+    work = _Import(connection, bad, version, at, state)
     rows = iter(entries)
     while batch := list(islice(rows, BATCH)):
         work.take(batch, sweep=sweep)
@@ -103,7 +101,7 @@ class _Import:
     """One import under way: `ranges` are the numbers of the tags that it made so far."""
 
     def __init__(
-        self, connection: Connection, bad: BadRows, version: int, at: datetime, pattern: TagRecord
+        self, connection: Connection, bad: BadRows, version: int, at: datetime, state: TagState
     ) -> None:
         self.made = self.completed = self.known = self.sweeps = 0
         self.ranges: list[list[int]] = []
@@ -111,44 +109,37 @@ class _Import:
         self._bad = bad
         self._version = version
         self._at = at
-        self._pattern = pattern
+        self._state = state
 
     def take(self, batch: Sequence[TagEntry], *, sweep: bool) -> None:
         """Bring some entries in."""
-        entries = [(entry, keys) for entry in batch if (keys := self._keys(entry)) is not None]
-        owners = holders(self._connection, {key for _, keys in entries for key in keys})
-        there = load(self._connection, {owners[keys[0]] for _, keys in entries if keys[0] in owners})
-        fresh: dict[str, TagRecord] = {}  # by the key of the text
-        homes: dict[str, str] = {}  # key of any name -> key of the new tag that has it
-        grown: dict[int, TagRecord] = {}
-        for entry, keys in entries:
-            if keys[0] in owners:
-                owner = owners[keys[0]]
-                self._remark(entry, there[owner])
-                grown[owner] = self._complete(grown.get(owner, there[owner]), entry, owners, homes, owner)
-                for name in grown[owner].names:
-                    owners.setdefault(normalize_tag(name), owner)
-            elif keys[0] in homes:
-                home = homes[keys[0]]
-                self.known += 1
-                self._remark(entry, fresh[home])
-                fresh[home] = self._complete(fresh[home], entry, owners, homes, home)
-                homes.update((normalize_tag(name), home) for name in fresh[home].names)
+        rows = [(entry, keys) for entry in batch if (keys := self._keys(entry)) is not None]
+        owners: dict[str, int] = holders(self._connection, {key for _, keys in rows for key in keys})
+        there = load(self._connection, {owners[keys[0]] for _, keys in rows if keys[0] in owners})
+        tags_now = dict(there)  # and new ones under numbers below zero
+        for entry, keys in rows:
+            owner = owners.get(keys[0])
+            if owner is None:
+                owner = owners[keys[0]] = -len(tags_now) - 1
+                tags_now[owner] = self._new(entry)
             else:
-                record = replace(self._pattern, text=clean_name(entry.tag.text))
-                fresh[keys[0]] = self._complete(record, entry, owners, homes, keys[0])
-                homes.update((normalize_tag(name), keys[0]) for name in fresh[keys[0]].names)
-        self._insert(list(fresh.values()), sweep=sweep)
-        edits = [Edit(there[owner], record) for owner, record in grown.items() if record != there[owner]]
+                self.known += owner < 0
+                self._remark(entry, tags_now[owner])
+            tags_now[owner] = self._completed(tags_now[owner], owner, entry, keys, owners)
+        self._insert([record for number, record in tags_now.items() if number < 0], sweep=sweep)
+        edits = [
+            Edit(record, tags_now[number]) for number, record in there.items() if tags_now[number] != record
+        ]
         completed = sum(there[edit.tag_id].version != self._version for edit in edits)
         self.completed += completed
-        self.known += len(grown) - completed
+        self.known += len(there) - completed
         self.sweeps += apply_edits(self._connection, self._version, edits, self._at, sweep=sweep)[1]
 
     def _keys(self, entry: TagEntry) -> list[str] | None:
         """Return the normalized names of an entry, its text first; None where the row cannot be used."""
         try:
-            clean_description(entry.tag.description)
+            if entry.tag.description is not None:
+                clean_description(entry.tag.description)
             clean_language(entry.language)
             clean_groups(entry.groups)
         except TagLibraryError as fault:
@@ -166,62 +157,67 @@ class _Import:
         if known.state == "retired":
             self._bad.problems.add(where, f"{known.text!r} is retired, and stays so")
 
-    def _complete(
-        self,
-        record: TagRecord,
-        entry: TagEntry,
-        owners: dict[str, int],
-        homes: dict[str, str],
-        own: int | str,
+    def _new(self, entry: TagEntry) -> TagRecord:
+        """Return a tag that is not in the library yet, with its text alone."""
+        return TagRecord(
+            id=0,
+            text=clean_name(entry.tag.text),
+            description=clean_description(entry.tag.description),
+            language=clean_language(entry.language),
+            state=self._state,
+            origin="import",
+            created_at=self._at,
+            expires_at=entry.tag.expires,
+            groups=clean_groups(entry.groups),
+        )
+
+    def _completed(
+        self, record: TagRecord, number: int, entry: TagEntry, keys: Sequence[str], owners: dict[str, int]
     ) -> TagRecord:
-        """Return the record with what it lacks and the entry has."""
-        taken = {normalize_tag(name) for name in record.names}
+        """Return the record with what it lacks and the entry has; its names are entered into `owners`."""
+        where = self._bad.place(entry.line)
         aliases = list(record.aliases)
-        for alias in entry.tag.aliases:
-            key = normalize_tag(alias)
-            holder = owners.get(key, homes.get(key, own))
-            if holder != own:
-                self._bad.problems.add(
-                    self._bad.place(entry.line),
-                    f"the alias {alias!r} of {record.text!r} is left out: another tag has that name",
-                )
-            elif key not in taken:
-                try:
-                    aliases.append(clean_name(alias))
-                    taken.add(key)
-                except TagLibraryError as fault:
-                    where = self._bad.place(entry.line)
-                    self._bad.problems.add(where, f"alias of {record.text!r}: {fault.message}")
-        new = not record.id
+        for alias, key in zip(entry.tag.aliases, keys[1:], strict=True):
+            if key in owners:
+                if owners[key] != number:
+                    said = f"the alias {alias!r} of {record.text!r} is left out: another tag has that name"
+                    self._bad.problems.add(where, said)
+                continue
+            try:
+                aliases.append(clean_name(alias))
+                owners[key] = number
+            except TagLibraryError as fault:
+                self._bad.problems.add(where, f"alias of {record.text!r}: {fault.message}")
+        groups = set(clean_groups(entry.groups)).difference(record.groups)
+        describes = record.description is None and entry.tag.description is not None
+        names_language = record.language is None and entry.language is not None
+        if len(aliases) == len(record.aliases) and not (groups or describes or names_language):
+            return record
         return replace(
             record,
             aliases=tuple(aliases),
             description=record.description or clean_description(entry.tag.description),
             language=record.language or clean_language(entry.language),
-            expires_at=entry.tag.expires if new and record.expires_at is None else record.expires_at,
-            groups=tuple(sorted({*record.groups, *clean_groups(entry.groups)})),
+            groups=tuple(sorted({*record.groups, *groups})),
         )
 
     def _insert(self, records: Sequence[TagRecord], *, sweep: bool) -> None:
         """Insert new tags under numbers of our own, which takes a third of the time of asking for each number."""
         if not records:
             return
-        numbered = [
-            replace(record, id=number, version=self._version)
-            for number, record in zip(_numbers(self._connection, len(records)), records, strict=True)
-        ]
-        rows = [{"id": one.id, "heat": 0.0, **columns_of(one, self._version)} for one in numbered]
+        numbered = list(zip(_numbers(self._connection, len(records)), records, strict=True))
+        rows = [{"id": number, "heat": 0.0, **columns_of(one, self._version)} for number, one in numbered]
         self._connection.execute(insert(tags), rows)
         write_names(self._connection, numbered)
         write_groups(self._connection, numbered)
         self.made += len(numbered)
-        for one in numbered:
-            if self.ranges and self.ranges[-1][1] == one.id - 1:
-                self.ranges[-1][1] = one.id
+        for number, _ in numbered:
+            if self.ranges and self.ranges[-1][1] == number - 1:
+                self.ranges[-1][1] = number
             else:
-                self.ranges.append([one.id, one.id])
+                self.ranges.append([number, number])
         if sweep:
-            asked = [one.id for one in numbered if wants_sweep(Edit(None, one), self._at)]
+            asked = [number for number, one in numbered if wants_sweep(Edit(None, one), self._at)]
             self.sweeps += ask_for_sweeps(self._connection, asked, self._at)
 
 

@@ -14,8 +14,10 @@ from tagtower.library.schema import models, sweeps
 
 
 def wants_sweep(edit: Edit, now: datetime) -> bool:
-    """Return whether an edit makes a tag fit other videos: it becomes suggestable, or gets other names."""
-    return _shown(edit.after, now) and (not _shown(edit.before, now) or edit.renames)
+    """Return whether a tag fits other videos now: it became suggestable, or got other names or a threshold."""
+    if edit.before is None or edit.after is None or not _shown(edit.before, now):
+        return _shown(edit.after, now)
+    return _shown(edit.after, now) and (edit.renames or edit.before.threshold != edit.after.threshold)
 
 
 def ask_for_sweeps(connection: Connection, tag_ids: Sequence[int], at: datetime) -> int:
@@ -25,6 +27,8 @@ def ask_for_sweeps(connection: Connection, tag_ids: Sequence[int], at: datetime)
     first one will look at every tag.
     """
     users = connection.scalars(select(models.c.id).where(models.c.state != "retired")).all()
+    if not users:
+        return 0
     for some in chunks(tag_ids):
         connection.execute(delete(sweeps).where(sweeps.c.model_id.in_(users), sweeps.c.tag_id.in_(some)))
         connection.execute(
@@ -35,7 +39,7 @@ def ask_for_sweeps(connection: Connection, tag_ids: Sequence[int], at: datetime)
                 for tag_id in some
             ],
         )
-    return len(tag_ids) if users else 0
+    return len(tag_ids)
 
 
 def _shown(record: TagRecord | None, now: datetime) -> bool:

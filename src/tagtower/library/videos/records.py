@@ -104,4 +104,4 @@ def get_videos(connection: Connection, video_ids: Collection[int]) -> list[Video
 
 def record_of(row: Row[Any]) -> VideoRecord:
     """Return the record of a row of `COLUMNS`."""
-    return VideoRecord(*row)
+    return VideoRecord(**row._mapping)
