@@ -83,10 +83,16 @@ def active_model(connection: Connection, *, lock: bool = False) -> ModelRecord |
 
 
 def find_model(
-    connection: Connection, name: str | int | None = None, *, fingerprint: str | None = None
+    connection: Connection,
+    name: str | int | None = None,
+    *,
+    fingerprint: str | None = None,
+    lock: bool = False,
 ) -> ModelRecord:
     """Return a model by its name, its id, or its fingerprint.
 
+    Args:
+        lock: keep its state as it is until the transaction ends.
     Raises:
         NotFoundError: there is none.
     """
@@ -94,7 +100,8 @@ def find_model(
         found = models.c.fingerprint == fingerprint
     else:
         found = (models.c.id if isinstance(name, int) else models.c.name) == name
-    row = connection.execute(select(models).where(found)).first()
+    query = select(models).where(found)
+    row = connection.execute(query.with_for_update(key_share=True) if lock else query).first()
     if row is None:
         known = connection.scalars(select(models.c.name).order_by(models.c.id)).all()
         raise NotFoundError(

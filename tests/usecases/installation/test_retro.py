@@ -287,7 +287,9 @@ def test_a_worker_that_lost_its_sweep_writes_nothing(stored: Stored, monkeypatch
     assert stored.suggested() == {}
 
 
-def test_a_video_that_was_answered_with_an_older_library_opens_the_sweeps_again(stored: Stored, clock) -> None:
+def test_a_video_that_was_answered_with_an_older_library_opens_the_sweeps_again(
+    stored: Stored, clock
+) -> None:
     first = curate.add(stored.installation, BY, "comet").version
     clock.move(seconds=1)
     curate.add(stored.installation, BY, "eclipse")

@@ -93,10 +93,13 @@ class VectorStore(Protocol):
         """
         ...
 
-    def remove(self, connection: Connection, video_ids: Sequence[int]) -> int:
+    def remove(self, connection: Connection, video_ids: Sequence[int], *, but: int | None = None) -> int:
         """Remove the vectors of videos, of all models, for good, and return how many there were.
 
         Call it before the videos' own rows go. What was stored is overwritten after the commit.
+
+        Args:
+            but: the number of a model whose vectors stay: those of the others are of another title, or other media.
         """
         ...
 

@@ -10,8 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from tagtower.errors import ConflictError, TagLibraryError
+from tagtower.library.curation.committing import library_version
 from tagtower.library.models import ModelRecord, active_model, find_model
-from tagtower.library.schema import changes, tag_names, videos
+from tagtower.library.schema import tag_names, videos
 from tagtower.library.schema import vectors as vector_rows
 from tagtower.library.suggestions import Suggested, add_retro
 from tagtower.library.sweeps import (
@@ -213,11 +214,6 @@ def find_by_session(connection: Connection, session: Session) -> ModelRecord:
         NotFoundError: it was removed.
     """
     return find_model(connection, fingerprint=session.model.model_fingerprint)
-
-
-def library_version(connection: Connection) -> int:
-    """Return the version of the tag library."""
-    return connection.scalar(select(func.max(changes.c.version))) or 0
 
 
 def _active(connection: Connection) -> ModelRecord:
