@@ -61,7 +61,8 @@ def fill(path: Path, videos: int) -> None:
     stamp = START.replace(tzinfo=None).isoformat(" ")
     connection.execute("BEGIN")
     connection.execute(
-        "INSERT INTO models VALUES (1, 'bench', 'bench', 'f', 'f', 256, 'active', NULL, ?, NULL, NULL)", (stamp,)
+        "INSERT INTO models VALUES (1, 'bench', 'bench', 'f', 'f', 256, 'active', NULL, ?, NULL, NULL)",
+        (stamp,),
     )
     connection.executemany(
         "INSERT INTO tags (id, text, state, origin, created_at, heat, suggestable) "
@@ -115,21 +116,25 @@ def measure(
     name: str, database: Database, rounds: int, make: Callable[[], Callable[[object], object]]
 ) -> bool:
     """Time a kind of query, print its figures, and return whether it keeps the limit."""
-    times = []
+    times, busy = [], []
     for _ in range(rounds):
         ask = make()
-        start = time.perf_counter()
+        start, worked = time.perf_counter(), time.process_time()
         with database.read() as connection:
             ask(connection)
         times.append((time.perf_counter() - start) * 1000)
+        busy.append((time.process_time() - worked) * 1000)
     middle, high, worst = np.percentile(times, [50, 95, 100])
     ok = high <= LIMIT_MS
-    print(f"{name:38} {middle:8.1f} {high:8.1f} {worst:8.1f}  {'ok' if ok else 'MISS'}", flush=True)
+    figures = f"{middle:8.1f} {high:8.1f} {worst:8.1f} {np.percentile(busy, 95):10.1f}"
+    print(f"{name:38} {figures}  {'ok' if ok else 'MISS'}", flush=True)
     return ok
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--videos", type=int, default=1_000_000)
     parser.add_argument("--database", type=Path)
     parser.add_argument("--rounds", type=int, default=300)
@@ -178,7 +183,10 @@ def run(database: Database, videos: int, rounds: int) -> int:
         "a tag, each as often as any": (True, lambda: page([f"tag {word(int(generator.integers(TAGS)))}"])),
         "a word": (True, lambda: page([], some_word())),
         "two words": (True, lambda: page([], f"{some_word()} {some_word()}")),
-        "the beginning of a word": (True, lambda: page([], some_word()[: int(generator.integers(1, 6))] + "*")),
+        "the beginning of a word": (
+            True,
+            lambda: page([], some_word()[: int(generator.integers(1, 6))] + "*"),
+        ),
         "a tag and a word": (True, lambda: page([some_tag()], some_word())),
         "two tags": (True, lambda: page([some_tag(), some_tag()])),
         "a tag within a month": (
@@ -189,7 +197,9 @@ def run(database: Database, videos: int, rounds: int) -> int:
         "everything": (False, lambda: page([])),
         "the labelled shelf": (False, lambda: page([], shelf="labelled")),
     }
-    print(f"{'a page of ' + str(PAGE) + ' with its tags (ms)':38} {'p50':>8} {'p95':>8} {'worst':>8}")
+    print(
+        f"{'a page of ' + str(PAGE) + ' with its tags (ms)':38} {'p50':>8} {'p95':>8} {'worst':>8} {'CPU p95':>10}"
+    )
     missed = 0
     for name, (held, make) in kinds.items():
         ok = measure(name, database, rounds, make)

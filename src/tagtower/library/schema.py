@@ -421,13 +421,15 @@ feed_phrases = Table(
 erasing = Table(
     "erasing",
     metadata,
-    Column("video_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", Id, primary_key=True),
+    Column("video_id", BigInteger, nullable=False),
+    Column("whole", Boolean, nullable=False),  # or only an owner's name of it, and what that brought
     Column("content_hash", String(64), index=True),
-    Column("media", Text),  # a key of the media store, none where nothing was stored there
     Column("features", Json, nullable=False),  # hashes of its texts, by which the feature store knows them
     Column("removed", Json, nullable=False),  # counts by kind, so far
     Column("author", Text, nullable=False),
     Column("asked_at", Instant, nullable=False),
+    Column("wiped_at", Instant),  # when the files were gone; the hashes above are forgotten then
 )
 
 # Proofs that something was erased; they hold no personal data.

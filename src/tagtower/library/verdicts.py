@@ -6,7 +6,6 @@ function works inside its caller's transaction and is told the time.
 
 from __future__ import annotations
 
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias

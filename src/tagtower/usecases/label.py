@@ -11,11 +11,12 @@ from typing import Any
 from tagtower.errors import MediaError, TagTowerError, UsageError
 from tagtower.library.tags import TagLibrary
 from tagtower.pipeline.extract import Failed
+from tagtower.pipeline.moments import frame_vectors
 from tagtower.pipeline.vectors import Embedded, embed_videos
 from tagtower.pipeline.words import words_of
 from tagtower.ranking.neighbours import LabelledVideos
 from tagtower.ranking.select import rank_tags
-from tagtower.records import MODALITIES, Modality, RankedTag, Video
+from tagtower.records import MODALITIES, Evidence, Modality, RankedTag, Video
 from tagtower.usecases.ranking import RankerName
 from tagtower.usecases.session import Session
 from tagtower.usecases.witness import TowerWitness
@@ -114,7 +115,7 @@ def label(
         )
         yield Labelled(
             one.video,
-            tuple(tags if witness is None else witness(extracted, one, tags)),
+            tuple(tags if witness is None else witness(one, frame_vectors(tower, extracted), tags)),
             one.weights,
             session.model.model_fingerprint,
             name,
@@ -139,18 +140,23 @@ def _tag_json(tag: RankedTag) -> dict[str, Any]:
         "rank": tag.rank,
         "distance": tag.distance,
         "score": tag.score,
-        "evidence": {
-            "neighbours": [{"id": one.id, "weight": round(one.weight, 6)} for one in tag.evidence.neighbours],
-            "mentions": [{"text": one.text, "field": one.field} for one in tag.evidence.mentions],
-            "modalities": {
-                one.modality: {
-                    "weight": round(one.weight, 6),
-                    "gain": None if one.gain is None else round(one.gain, 6),
-                }
-                for one in tag.evidence.modalities
-            },
-            "second": None if tag.evidence.second is None else round(tag.evidence.second, 3),
+        "evidence": evidence_json(tag.evidence),
+    }
+
+
+def evidence_json(evidence: Evidence) -> dict[str, Any]:
+    """Return what spoke for a tag as JSON shows it."""
+    return {
+        "neighbours": [{"id": one.id, "weight": round(one.weight, 6)} for one in evidence.neighbours],
+        "mentions": [{"text": one.text, "field": one.field} for one in evidence.mentions],
+        "modalities": {
+            one.modality: {
+                "weight": round(one.weight, 6),
+                "gain": None if one.gain is None else round(one.gain, 6),
+            }
+            for one in evidence.modalities
         },
+        "second": None if evidence.second is None else round(evidence.second, 3),
     }
 
 

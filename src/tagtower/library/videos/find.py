@@ -21,8 +21,11 @@ from tagtower.library.videos.words import Asked, fts5_query, has_words, ts_query
 
 Shelf: TypeAlias = Literal["unlabelled", "labelled", "failed"]
 
-ENOUGH = 3000
+ENOUGH = 2000
 """Matches of a condition are counted up to here; one with fewer is walked through, whatever the others are."""
+
+SPAN = 50_000
+"""So many videos since a moment make it needless to know where exactly that was."""
 
 MANY_MEMBERS = 50
 """A tag that more tags were merged into is read as one list, sorted, in place of one ordered list for each."""
@@ -76,11 +79,10 @@ def _newest(arm: Select[Any], key: ColumnElement[int], limit: int) -> Select[Any
     return arm.order_by(key.desc()).limit(limit)
 
 
-def _arms(
-    connection: Connection, wanted: Filter, model_id: int | None, below: int | None
-) -> list[Arm]:
+def _arms(connection: Connection, wanted: Filter, model_id: int | None, below: int | None) -> list[Arm]:
     """Return ordered lists that together hold every match: of the rarest condition, the others asked of each row."""
-    if any(not tag.shown for tag in wanted.tags):
+    span = _span(connection, wanted)
+    if span is None or any(not tag.shown for tag in wanted.tags):
         return [(select(VIDEOS.c.id).where(literal(1) == 0), VIDEOS.c.id)]
     leads: list[tuple[int, int, str, Members | None]] = []
     several = len(wanted.tags) + bool(wanted.words) > 1
@@ -88,7 +90,7 @@ def _arms(
         count = _count(connection, _word_arm(connection, wanted.words)) if several else 0
         leads.append((count, 0, "words", None))
     for place, tag in enumerate(wanted.tags, start=1):
-        count = sum(_count(connection, arm) for arm in _tag_arms(tag, model_id)) if several else 0
+        count = _uses(connection, tag, model_id) if several else 0
         leads.append((count, place, "tag", tag))
     lead, led = (None, None) if not leads else min(leads, key=lambda one: one[:2])[2:]
     if lead == "words":
@@ -98,10 +100,12 @@ def _arms(
     elif wanted.owner is not None:
         arms = [_owner_arm(wanted.owner)]
     else:
-        arms = [_video_arm(connection, wanted)]
+        arms = [_video_arm(wanted)]
     restricted = []
     for arm, key in arms:
         conditions = [key < below] if below is not None else []
+        conditions += [key >= span[0]] if span[0] is not None else []
+        conditions += [key <= span[1]] if span[1] is not None else []
         conditions += [has_tag(key, tag, model_id) for tag in wanted.tags if tag is not led]
         if wanted.words and lead != "words":
             conditions.append(has_words(connection, key, wanted.words))
@@ -149,18 +153,30 @@ def _owner_arm(owner: str) -> Arm:
     return select(key).where(REFERENCES.c.owner == owner).distinct(), key
 
 
-def _video_arm(connection: Connection, wanted: Filter) -> Arm:
-    key = VIDEOS.c.id
-    arm = select(key)
+def _video_arm(wanted: Filter) -> Arm:
+    arm = select(VIDEOS.c.id)
     if wanted.shelf is not None:
         arm = arm.where(VIDEOS.c.shelf == wanted.shelf)
-    if wanted.since is not None or wanted.until is not None:
-        moment: ColumnElement[datetime] = VIDEOS.c.added_at
-        timed = select(VIDEOS.c.id).where(*_bounds(moment, wanted))
-        if _count(connection, (timed, key)) >= ENOUGH:
-            moment = func.coalesce(moment, moment)  # else its index is taken, and every match is sorted
-        arm = arm.where(*_bounds(moment, wanted))
-    return arm, key
+    # A plain column would have its index taken, and every match sorted; the numbers are bounded already.
+    moment = func.coalesce(VIDEOS.c.added_at, VIDEOS.c.added_at)
+    return arm.where(*_bounds(moment, wanted)), VIDEOS.c.id
+
+
+def _span(connection: Connection, wanted: Filter) -> tuple[int | None, int | None] | None:
+    """Return the least and the greatest number of the videos of the time that is asked for; None if there are none.
+
+    They follow the time but where a clock was set back; so a search begins and ends where the time does, instead of
+    walking through all that came later or before.
+    """
+    if wanted.since is None and wanted.until is None:
+        return None, None
+    inside = select(videos.c.id).where(*_bounds(videos.c.added_at, wanted))
+    if wanted.until is None and _count(connection, (inside, videos.c.id), SPAN) == SPAN:
+        return None, None  # the first page ends long before the time does
+    least, greatest = connection.execute(
+        select(func.min(videos.c.id), func.max(videos.c.id)).where(*_bounds(videos.c.added_at, wanted))
+    ).one()
+    return None if least is None else (least, greatest)
 
 
 def _of_the_video(key: ColumnElement[int], wanted: Filter) -> list[ColumnElement[bool]]:
@@ -179,8 +195,19 @@ def _bounds(moment: ColumnElement[datetime], wanted: Filter) -> list[ColumnEleme
     return conditions
 
 
-def _count(connection: Connection, arm: Arm) -> int:
-    rows = arm[0].limit(ENOUGH).subquery()
+def _uses(connection: Connection, tag: Members, model_id: int | None) -> int:
+    """Return how many suggestions and words of persons there are of a tag, whatever they are worth."""
+    counted = select(SAID.c.video_id).where(_among(SAID.c.tag_id, tag.ids))
+    uses = _count(connection, (counted, SAID.c.video_id))
+    if model_id is not None and tag.suggested:
+        key = SUGGESTED.c.video_id
+        arm = select(key).where(SUGGESTED.c.model_id == model_id, _among(SUGGESTED.c.tag_id, tag.ids))
+        uses += _count(connection, (arm, key))
+    return uses
+
+
+def _count(connection: Connection, arm: Arm, most: int = ENOUGH) -> int:
+    rows = arm[0].limit(most).subquery()
     return connection.scalar(select(func.count()).select_from(rows)) or 0
 
 

@@ -215,9 +215,7 @@ def _again(
         return Taken(current.id, "known")
     if replace:
         connection.execute(
-            update(video_references)
-            .where(video_references.c.id == known.id)
-            .values(title=incoming.title)
+            update(video_references).where(video_references.c.id == known.id).values(title=incoming.title)
         )
         if leads:
             _reword(connection, current.id, incoming, at)
@@ -227,7 +225,9 @@ def _again(
             f"{shorten(incoming.name)}: a video without media has this name, and other words.",
             hint="Give another name, or take the new words with: --replace",
         )
-    return Taken(current.id, "known", "its words differ from those that are kept; --replace takes the new ones")
+    return Taken(
+        current.id, "known", "its words differ from those that are kept; --replace takes the new ones"
+    )
 
 
 def _replace(

@@ -89,7 +89,8 @@ def get_video(connection: Connection, video_id: int) -> VideoRecord:
     found = get_videos(connection, [video_id])
     if not found:
         raise NotFoundError(
-            f"There is no video {video_id}.", hint="It may have been erased. List videos with: tagtower videos"
+            f"There is no video {video_id}.",
+            hint="It may have been erased. List videos with: tagtower videos",
         )
     return found[0]
 
@@ -103,4 +104,4 @@ def get_videos(connection: Connection, video_ids: Collection[int]) -> list[Video
 
 def record_of(row: Row[Any]) -> VideoRecord:
     """Return the record of a row of `COLUMNS`."""
-    return VideoRecord(*row)
+    return VideoRecord(**row._mapping)

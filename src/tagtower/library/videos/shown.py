@@ -5,6 +5,7 @@ Merged and retired tags are resolved here, on reading: what is stored stays with
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, literal, null, or_
 from tagtower.errors import NotFoundError
 from tagtower.library.schema import barred, models, suggestions, tag_names, tags, verdicts
 from tagtower.library.tags import normalize_tag
-from tagtower.storage.rows import shorten
+from tagtower.storage.rows import shorten, text_fault
 
 TagOrigin: TypeAlias = Literal["person", "model", "retro"]
 YES = ("accept", "add")
@@ -92,15 +93,19 @@ def active_model_id(connection: Connection) -> int | None:
 
 
 def members_of(connection: Connection, tag: str | int) -> Members:
-    """Return the tag that a text names, as its name or an alias in any spelling, or that has a number.
+    """Return the tag that a text names, by its name or an alias in any spelling or as `#NUMBER`; or that has a number.
 
     Raises:
         NotFoundError: there is none.
     """
     tag_id: int | None = tag if isinstance(tag, int) else None
     if isinstance(tag, str):
-        key = normalize_tag(tag.replace("\x00", "")) if "\x00" in tag else normalize_tag(tag)
-        tag_id = connection.scalar(select(tag_names.c.tag_id).where(tag_names.c.key == key))
+        if text_fault(tag) is None:  # no tag has such a name, and no database would take the question
+            key = normalize_tag(tag)
+            tag_id = connection.scalar(select(tag_names.c.tag_id).where(tag_names.c.key == key))
+        numbered = re.fullmatch(r"#([0-9]{1,18})", tag.strip())
+        if tag_id is None and numbered:
+            tag_id = int(numbered[1])
     row = None
     if tag_id is not None:
         canonical = func.coalesce(tags.c.merged_into, tags.c.id)
@@ -128,14 +133,10 @@ def latest_verdict(video_id: ColumnElement[int], members: Members) -> ColumnElem
 
 def is_barred(video_id: ColumnElement[int], members: Members) -> ColumnElement[bool]:
     """Return the condition that a tag is not to be suggested on a video."""
-    return (
-        select(literal(1)).where(barred.c.video_id == video_id, barred.c.tag_id.in_(members.ids)).exists()
-    )
+    return select(literal(1)).where(barred.c.video_id == video_id, barred.c.tag_id.in_(members.ids)).exists()
 
 
-def has_tag(
-    video_id: ColumnElement[int], members: Members, model_id: int | None
-) -> ColumnElement[bool]:
+def has_tag(video_id: ColumnElement[int], members: Members, model_id: int | None) -> ColumnElement[bool]:
     """Return the condition that a video shows a tag; it is what `shown_tags` reads, as a question."""
     if not members.shown:
         return literal(1) == 0
@@ -225,14 +226,18 @@ def _said(
 
     def rooted(table: Any, *columns: Any) -> Any:
         return (
-            select(table.c.video_id, root.c.id.label("tag_id"), root.c.text.label("tag"), root.c.state, *columns)
+            select(
+                table.c.video_id, root.c.id.label("tag_id"), root.c.text.label("tag"), root.c.state, *columns
+            )
             .select_from(table)
             .join(tags, tags.c.id == table.c.tag_id)
             .join(root, root.c.id == func.coalesce(tags.c.merged_into, tags.c.id))
             .where(table.c.video_id.in_(list(video_ids)))
         )
 
-    words = rooted(verdicts, verdicts.c.verdict, verdicts.c.author, verdicts.c.at, verdicts.c.tag_id.label("own"))
+    words = rooted(
+        verdicts, verdicts.c.verdict, verdicts.c.author, verdicts.c.at, verdicts.c.tag_id.label("own")
+    )
     closed = rooted(
         barred,
         literal("barred").label("verdict"),

@@ -31,7 +31,9 @@ MAX_WORDS = 20_000
 MAX_ASKED = 32
 """Words of one search."""
 
-_UNSPACED = "\u0e00-\u0edf\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_UNSPACED = (
+    "\u0e00-\u0edf\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
 """Thai, Lao, Burmese, Khmer, Kana and Han."""
 
 _RUN = re.compile(rf"[{_UNSPACED}]+|[^{_UNSPACED}\s]+")

@@ -63,14 +63,16 @@ def upgrade() -> None:
     )
     op.create_table(
         "erasing",
-        sa.Column("video_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("id", key, nullable=False),
+        sa.Column("video_id", sa.BigInteger(), nullable=False),
+        sa.Column("whole", sa.Boolean(), nullable=False),
         sa.Column("content_hash", sa.String(length=64), nullable=True),
-        sa.Column("media", sa.Text(), nullable=True),
         sa.Column("features", document, nullable=False),
         sa.Column("removed", document, nullable=False),
         sa.Column("author", sa.Text(), nullable=False),
         sa.Column("asked_at", instant, nullable=False),
-        sa.PrimaryKeyConstraint("video_id", name=op.f("pk_erasing")),
+        sa.Column("wiped_at", instant, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_erasing")),
     )
     op.create_index(op.f("ix_erasing_content_hash"), "erasing", ["content_hash"], unique=False)
     op.create_table(
