@@ -130,7 +130,7 @@ class _Read:
 class FeatureExtractor:
     """Turns videos into features, decoding ahead of the consumer and keeping what was computed.
 
-    Frames that go into a trained backbone are kept only if `keep_frames`, as they are large.
+    Frames and waveforms that go into a trained backbone are kept only if `keep_frames`, as they are large.
     """
 
     def __init__(
@@ -147,8 +147,12 @@ class FeatureExtractor:
         self._settings = settings
         self._decoder = decoder
         self._store = store
+        self._keeps = {
+            "image": keep_frames or tower.image_is_frozen,
+            "audio": keep_frames or not tower.sound_is_raw,
+            "seconds": keep_frames or tower.image_is_frozen,
+        }
         self._places: MediaPlaces = FilesHere() if places is None else places
-        self._keep_image = keep_frames or tower.image_is_frozen
         self._specs: dict[str, str] = {modality: tower.spec(modality) for modality in tower.modalities}
         if "image" in self._specs:
             self._specs["seconds"] = f"{self._specs['image']}:seconds"
@@ -298,11 +302,7 @@ class FeatureExtractor:
             if ("audio", CENTRE) in fresh and looked.media.sound is not None:
                 fresh["audio", CENTRE] = self._tower.sound_features(looked.media.sound.waveform)
             self._store.put_many(
-                {
-                    looked.keys[part]: value
-                    for part, value in fresh.items()
-                    if self._keep_image or part[0] == "audio"
-                }
+                {looked.keys[part]: value for part, value in fresh.items() if self._keeps[part[0]]}
             )
             values |= fresh
         return {part: value for part, value in values.items() if value.size}

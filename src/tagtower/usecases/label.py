@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,7 @@ def label(
     ranker: RankerName | None = None,
     neighbours: LabelledVideos | None = None,
     evidence: bool = True,
+    choose: Callable[[Video, Sequence[RankedTag]], Sequence[RankedTag]] | None = None,
 ) -> Iterator[Labelled | Unlabelled]:
     """Yield the tags of each video, in order; a video that fails takes its place and the rest goes on.
 
@@ -88,6 +89,7 @@ def label(
         neighbours: labelled videos that join those of the model, with vectors of this model.
         evidence: say of every tag that is shown which modality and which second speak for it; costs a look at
             each frame by itself where the picture network is not frozen.
+        choose: says which of a video's tags, as far as the limits let them through, are shown and in which order.
     Raises:
         UsageError: the model has no ranker or no calibration, or never reached that precision.
     """
@@ -113,6 +115,8 @@ def label(
         tags = rank_tags(
             ordered, 0, library.texts, top_k=top_k, max_distance=max_distance, min_score=min_score
         )
+        if choose is not None:
+            tags = [*choose(one.video, tags)]
         yield Labelled(
             one.video,
             tuple(tags if witness is None else witness(one, frame_vectors(tower, extracted), tags)),
