@@ -224,5 +224,5 @@ def _first(top: Mapping[int, Sequence[_Answer]], video_ids: Sequence[int], k: in
     return [[one.tag_id for one in top.get(video, ())[:k]] for video in video_ids]
 
 
-def _mean(values: Sequence[float]) -> float | None:
+def _mean(values: Sequence[float | int]) -> float | None:
     return float(np.mean(values)) if values else None
