@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from tagtower.pipeline.extract import Extracted
+from tagtower.ranking.order import EvidenceSource
 from tagtower.records import Evidence, RankedTag
-from tagtower.usecases.evaluate import Evaluation, ranked_words
+from tagtower.usecases.evaluate import Evaluation
 from tagtower.usecases.session import Session
 from tagtower.usecases.witness import TowerWitness
 
@@ -23,20 +24,18 @@ def proposal_evidence(
     """
     if not rows:
         return []
-    examples = [evaluation.examples[row] for row in rows]
-    words = ranked_words(examples, session.model.tower.settings, evaluation.modalities)
-    blocks = evaluation.order(np.stack([evaluation.embedded[row].vector for row in rows]), words)
-    beside = ((block.evidence, video) for block in blocks for video in range(len(block.places)))
+    beside = _beside_the_towers(session, evaluation, rows)
+    videos = [evaluation.examples[row].video for row in rows]
     witness = TowerWitness(session, evaluation.library)
     found = []
-    streams = zip(rows, tags, beside, session.extractor.extract(one.video for one in examples), strict=True)
-    for row, chosen, (source, video), extracted in streams:
+    for row, chosen, extracted in zip(rows, tags, session.extractor.extract(videos), strict=True):
+        source, place = beside[row]
         ranked = [
             RankedTag(
                 evaluation.library.texts[tag],
                 int(evaluation.places[row, tag]) + 1,
                 float(evaluation.distances[row, tag]),
-                evidence=source(video, tag),
+                evidence=source(place, tag),
             )
             for tag in chosen
         ]
@@ -44,4 +43,23 @@ def proposal_evidence(
             heard = tuple(one.only(evaluation.modalities) for one in extracted.features)
             ranked = witness(replace(extracted, features=heard), evaluation.embedded[row], ranked)
         found.append(tuple(tag.evidence for tag in ranked))
+    return found
+
+
+def _beside_the_towers(
+    session: Session, evaluation: Evaluation, rows: Sequence[int]
+) -> dict[int, tuple[EvidenceSource, int]]:
+    """For each row what knows its evidence, and its place there: rows are ranked beside the videos of their fold."""
+    found: dict[int, tuple[EvidenceSource, int]] = {}
+    for fold in evaluation.folds:
+        here = [row for row in rows if row in set(fold.rows)]
+        if not here:
+            continue
+        order = session.orders.order(
+            evaluation.library, evaluation.ranker, evaluation.neighbours, fold.without
+        )
+        vectors = np.stack([evaluation.embedded[row].vector for row in here])
+        blocks = order(vectors, [evaluation.words[row] for row in here])
+        placed = ((block.evidence, place) for block in blocks for place in range(len(block.places)))
+        found.update(zip(here, placed, strict=True))
     return found

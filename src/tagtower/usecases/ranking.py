@@ -30,7 +30,9 @@ class TagOrders:
         self.ranking = ranking
         self._model = model
         self._tags = tags
-        self._last: tuple[tuple[str, RankerName, LabelledVideos | None], TagOrder] | None = None
+        self._last: tuple[tuple[str, RankerName, frozenset[str]], LabelledVideos | None, TagOrder] | None = (
+            None
+        )
 
     def ranker(self, wanted: RankerName | None) -> RankerName:
         """Return what orders tags: what is `wanted`, by default the best that the model has.
@@ -45,15 +47,27 @@ class TagOrders:
             )
         return wanted or ("tower" if self.ranking.ranker is None else "hybrid")
 
+    def neighbour_ids(self, ranker: RankerName, further: LabelledVideos | None = None) -> tuple[str, ...]:
+        """Return the ids of the labelled videos that an order goes by; none under `tower`."""
+        if ranker == "tower" or self.ranking.neighbours is None:
+            return ()
+        return self.ranking.neighbours.ids + (() if further is None else further.ids)
+
     def order(
-        self, library: TagLibrary, ranker: RankerName | None = None, further: LabelledVideos | None = None
+        self,
+        library: TagLibrary,
+        ranker: RankerName | None = None,
+        further: LabelledVideos | None = None,
+        without: frozenset[str] = frozenset(),
     ) -> TagOrder:
         """Return the order of the tags of `library`.
 
         Args:
             further: labelled videos that join those of the model, with vectors of this model.
+            without: ids of labelled videos that are left out, as those that are ranked.
         Raises:
-            UsageError: the model has no ranker, and one or `further` neighbours were asked for.
+            UsageError: the model has no ranker, and one or `further` neighbours were asked for; or no labelled video
+                is left.
         """
         name = self.ranker(ranker)
         if further is not None and name == "tower":
@@ -61,12 +75,18 @@ class TagOrders:
                 "Labelled videos as neighbours mean nothing to the towers alone.",
                 hint="Leave --neighbours away, or use a model with a ranker and --ranker hybrid.",
             )
-        key = (library.version, name, further)
-        if self._last is None or self._last[0][:2] != key[:2] or self._last[0][2] is not further:
-            self._last = key, self._make(library, name, further)
-        return self._last[1]
+        key = (library.version, name, without)
+        if self._last is None or self._last[0] != key or self._last[1] is not further:
+            self._last = key, further, self._make(library, name, further, without)
+        return self._last[2]
 
-    def _make(self, library: TagLibrary, name: RankerName, further: LabelledVideos | None) -> TagOrder:
+    def _make(
+        self,
+        library: TagLibrary,
+        name: RankerName,
+        further: LabelledVideos | None,
+        without: frozenset[str],
+    ) -> TagOrder:
         distances = self._tags.index(library)
         calibration = self.ranking.calibrations.get(name)
         if name == "tower":
@@ -76,6 +96,15 @@ class TagOrders:
         assert neighbours is not None, "`load_ranking` refuses a ranker without"
         if further is not None:
             neighbours = join_neighbours(neighbours, further)
+        if without:
+            neighbours = neighbours.take(
+                [row for row, one in enumerate(neighbours.ids) if one not in without]
+            )
+        if not len(neighbours):
+            raise UsageError(
+                "The labelled videos that the ranker goes by are those that are to be ranked.",
+                hint="Rank others, or use --ranker tower.",
+            )
         source = CandidateSource(
             neighbours,
             tag_columns(neighbours, library),
