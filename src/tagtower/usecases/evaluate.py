@@ -15,10 +15,9 @@ from tagtower.evaluation.reliability import Calibrated, judge_probabilities
 from tagtower.library.tags import TagLibrary
 from tagtower.pipeline.extract import Failed
 from tagtower.pipeline.vectors import Embedded
-from tagtower.ranking.neighbours import LabelledVideos
+from tagtower.ranking.order import TagOrder
 from tagtower.records import MODALITIES, Example, Modality, Problems, Split, TextField
 from tagtower.training.splits import assign_splits, examples_in
-from tagtower.usecases.folds import Fold, neighbour_folds
 from tagtower.usecases.heard import hear, relevance
 from tagtower.usecases.progress import Progress, Silent
 from tagtower.usecases.ranking import RankerName, read_neighbours, seen_in_training
@@ -31,7 +30,7 @@ class Evaluation:
 
     `places` holds each tag's place, from 0, in the order that was evaluated, and `probabilities` the calibrated ones,
     if the model has any; `distances` are the towers' own. Of each video `modalities` were heard and `words` seen;
-    `folds` say beside which labelled videos each was ranked, `neighbours` which of them are not the model's own.
+    `order` ranked them.
     """
 
     result: EvaluationResult
@@ -50,8 +49,7 @@ class Evaluation:
     ranker: RankerName
     modalities: frozenset[Modality]
     words: tuple[dict[TextField, str], ...]
-    neighbours: LabelledVideos | None
-    folds: tuple[Fold, ...]
+    order: TagOrder
 
     def to_json(self) -> dict[str, Any]:
         """Return what `evaluate --json` prints, less the schema number."""
@@ -84,8 +82,8 @@ def evaluate(
     Args:
         modalities: the others are treated as missing; without the text, the ranker sees no words either.
         ranker: the order to evaluate; default the best that the model has.
-        neighbours: labelled videos that join those of the model; those that are evaluated are left out of them. Those
-            of the model that are evaluated, as under the split `train`, are ranked in parts, each beside the others.
+        neighbours: labelled videos that join those of the model; those that are evaluated are left out of them, as
+            those of the model are.
     Raises:
         UsageError: the model reads none of `modalities`, or has no ranker that was asked for.
         ManifestError: the split, given or assigned as training does, is empty, or none of its videos can be read
@@ -108,27 +106,17 @@ def evaluate(
         evaluated = {example.video.id for example in chosen}
         further = read_neighbours(session.model, session.extractor, neighbours, problems, without=evaluated)
     progress.phase("tags", None)
-    session.orders.order(library, name, further)
+    order = session.orders.order(library, name, further)
     heard = hear(session, chosen, split, modalities, problems, progress)
     relevant = relevance(heard.examples, library, split, problems)
     seen = seen_in_training(library, session.model.training_tags)
     progress.phase("ranking", None)
-    folds = neighbour_folds(
-        [example.video.id for example in heard.examples], session.orders.neighbour_ids(name, further)
-    )
-    shape, vectors = relevant.shape, heard.vectors
-    distances, places = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    probabilities: np.ndarray | None = None
-    for fold in folds:
-        order = session.orders.order(library, name, further, fold.without)
-        rows, start = np.array(fold.rows), 0
-        for block in order(vectors[rows], [heard.words[row] for row in fold.rows]):
-            part = rows[start : start + len(block.places)]
-            start += len(part)
-            distances[part], places[part] = block.distances, block.places
-            if block.probabilities is not None:
-                probabilities = np.zeros(shape, np.float32) if probabilities is None else probabilities
-                probabilities[part] = block.probabilities
+    blocks = [
+        (block.distances, block.places.astype(np.float32), block.probabilities)
+        for block in order(heard.vectors, heard.words, heard.ids)
+    ]
+    distances, places = (np.concatenate([block[part] for block in blocks]) for part in (0, 1))
+    probabilities = _joined([block[2] for block in blocks])
     embedded = heard.embedded
     weights = {
         modality: float(np.mean([one.weights[modality] for one in embedded])) for modality in tower.modalities
@@ -152,6 +140,10 @@ def evaluate(
         ranker=name,
         modalities=frozenset(modalities),
         words=heard.words,
-        neighbours=further,
-        folds=folds,
+        order=order,
     )
+
+
+def _joined(blocks: Sequence[np.ndarray | None]) -> np.ndarray | None:
+    known = [block for block in blocks if block is not None]
+    return np.concatenate(known) if known else None

@@ -29,6 +29,11 @@ class Heard:
     failures: tuple[Failed, ...]
 
     @property
+    def ids(self) -> list[str]:
+        """The id of each example, so that a labelled video is not ranked by its own labels."""
+        return [example.video.id for example in self.examples]
+
+    @property
     def vectors(self) -> Float[np.ndarray, "video dim"]:
         """The vector of each example."""
         return np.stack([one.vector for one in self.embedded])

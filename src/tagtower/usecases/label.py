@@ -11,6 +11,7 @@ from typing import Any
 from tagtower.errors import MediaError, TagTowerError, UsageError
 from tagtower.library.tags import TagLibrary
 from tagtower.pipeline.extract import Failed
+from tagtower.pipeline.moments import frame_vectors
 from tagtower.pipeline.vectors import Embedded, embed_videos
 from tagtower.pipeline.words import words_of
 from tagtower.ranking.neighbours import LabelledVideos
@@ -110,7 +111,8 @@ def label(
         # One at a time: an answer comes as soon as it is known, and hangs on no neighbour's padding.
         (one,) = embed_videos(tower, [extracted], batch_size=1)
         assert isinstance(one, Embedded), "no modality is left out"
-        (ordered,) = order(one.vector[None], [words_of(one.video, tower.settings.ranking.fields).texts])
+        words = words_of(one.video, tower.settings.ranking.fields).texts
+        (ordered,) = order(one.vector[None], [words], [one.video.id])
         tags = rank_tags(
             ordered, 0, library.texts, top_k=top_k, max_distance=max_distance, min_score=min_score
         )
@@ -118,7 +120,7 @@ def label(
             tags = [*choose(one.video, tags)]
         yield Labelled(
             one.video,
-            tuple(tags if witness is None else witness(extracted, one, tags)),
+            tuple(tags if witness is None else witness(one, frame_vectors(tower, extracted), tags)),
             one.weights,
             session.model.model_fingerprint,
             name,
@@ -148,7 +150,7 @@ def _tag_json(tag: RankedTag) -> dict[str, Any]:
 
 
 def evidence_json(evidence: Evidence) -> dict[str, Any]:
-    """Return what spoke for a tag as plain values."""
+    """Return what spoke for a tag as JSON shows it."""
     return {
         "neighbours": [{"id": one.id, "weight": round(one.weight, 6)} for one in evidence.neighbours],
         "mentions": [{"text": one.text, "field": one.field} for one in evidence.mentions],

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from tagtower.pipeline.extract import Extracted
-from tagtower.ranking.order import EvidenceSource
+from tagtower.pipeline.moments import frame_vectors
 from tagtower.records import Evidence, RankedTag
 from tagtower.usecases.evaluate import Evaluation
 from tagtower.usecases.session import Session
@@ -24,12 +24,17 @@ def proposal_evidence(
     """
     if not rows:
         return []
-    beside = _beside_the_towers(session, evaluation, rows)
     videos = [evaluation.examples[row].video for row in rows]
+    blocks = evaluation.order(
+        np.stack([evaluation.embedded[row].vector for row in rows]),
+        [evaluation.words[row] for row in rows],
+        [video.id for video in videos],
+    )
+    beside = ((block.evidence, place) for block in blocks for place in range(len(block.distances)))
     witness = TowerWitness(session, evaluation.library)
     found = []
-    for row, chosen, extracted in zip(rows, tags, session.extractor.extract(videos), strict=True):
-        source, place = beside[row]
+    streams = zip(rows, tags, beside, session.extractor.extract(videos), strict=True)
+    for row, chosen, (source, place), extracted in streams:
         ranked = [
             RankedTag(
                 evaluation.library.texts[tag],
@@ -41,25 +46,7 @@ def proposal_evidence(
         ]
         if isinstance(extracted, Extracted):
             heard = tuple(one.only(evaluation.modalities) for one in extracted.features)
-            ranked = witness(replace(extracted, features=heard), evaluation.embedded[row], ranked)
+            frames = frame_vectors(session.model.tower, replace(extracted, features=heard))
+            ranked = witness(evaluation.embedded[row], frames, ranked)
         found.append(tuple(tag.evidence for tag in ranked))
-    return found
-
-
-def _beside_the_towers(
-    session: Session, evaluation: Evaluation, rows: Sequence[int]
-) -> dict[int, tuple[EvidenceSource, int]]:
-    """For each row what knows its evidence, and its place there: rows are ranked beside the videos of their fold."""
-    found: dict[int, tuple[EvidenceSource, int]] = {}
-    for fold in evaluation.folds:
-        here = [row for row in rows if row in set(fold.rows)]
-        if not here:
-            continue
-        order = session.orders.order(
-            evaluation.library, evaluation.ranker, evaluation.neighbours, fold.without
-        )
-        vectors = np.stack([evaluation.embedded[row].vector for row in here])
-        blocks = order(vectors, [evaluation.words[row] for row in here])
-        placed = ((block.evidence, place) for block in blocks for place in range(len(block.places)))
-        found.update(zip(here, placed, strict=True))
     return found

@@ -12,8 +12,9 @@ from tagtower.library.tags import TagLibrary, normalize_tag
 from tagtower.pipeline.extract import Failed, FeatureExtractor
 from tagtower.pipeline.vectors import TagVectors, embed_videos
 from tagtower.pipeline.words import words_of
-from tagtower.ranking.features import CandidateSource
+from tagtower.ranking.features import CandidateSource, NeighbourSide
 from tagtower.ranking.folder import Ranking
+from tagtower.ranking.lexicon import TagLexicon
 from tagtower.ranking.neighbours import LabelledVideo, LabelledVideos, join_neighbours, labelled_videos
 from tagtower.ranking.order import ByDistance, ByRanker, TagOrder
 from tagtower.records import Example, Problems, TextField
@@ -24,15 +25,19 @@ RankerName: TypeAlias = Literal["tower", "hybrid"]
 
 @final
 class TagOrders:
-    """Makes the orders of one model; the last one is kept, so that a library is prepared once."""
+    """Makes the orders of one model.
+
+    The last one is kept, so that a library is prepared once, and with it all that the next one may share: what was read
+    of each tag, the vectors of tags, and the labelled videos. A changed library costs what its changes cost.
+    """
 
     def __init__(self, model: LoadedModel, ranking: Ranking, tags: TagVectors) -> None:
         self.ranking = ranking
         self._model = model
         self._tags = tags
-        self._last: tuple[tuple[str, RankerName, frozenset[str]], LabelledVideos | None, TagOrder] | None = (
-            None
-        )
+        self._lexicon = TagLexicon()
+        self._side: tuple[LabelledVideos | None, NeighbourSide, tuple[str, ...]] | None = None
+        self._last: tuple[tuple[str, RankerName, LabelledVideos | None], TagOrder] | None = None
 
     def ranker(self, wanted: RankerName | None) -> RankerName:
         """Return what orders tags: what is `wanted`, by default the best that the model has.
@@ -47,27 +52,15 @@ class TagOrders:
             )
         return wanted or ("tower" if self.ranking.ranker is None else "hybrid")
 
-    def neighbour_ids(self, ranker: RankerName, further: LabelledVideos | None = None) -> tuple[str, ...]:
-        """Return the ids of the labelled videos that an order goes by; none under `tower`."""
-        if ranker == "tower" or self.ranking.neighbours is None:
-            return ()
-        return self.ranking.neighbours.ids + (() if further is None else further.ids)
-
     def order(
-        self,
-        library: TagLibrary,
-        ranker: RankerName | None = None,
-        further: LabelledVideos | None = None,
-        without: frozenset[str] = frozenset(),
+        self, library: TagLibrary, ranker: RankerName | None = None, further: LabelledVideos | None = None
     ) -> TagOrder:
         """Return the order of the tags of `library`.
 
         Args:
             further: labelled videos that join those of the model, with vectors of this model.
-            without: ids of labelled videos that are left out, as those that are ranked.
         Raises:
-            UsageError: the model has no ranker, and one or `further` neighbours were asked for; or no labelled video
-                is left.
+            UsageError: the model has no ranker, and one or `further` neighbours were asked for.
         """
         name = self.ranker(ranker)
         if further is not None and name == "tower":
@@ -75,18 +68,12 @@ class TagOrders:
                 "Labelled videos as neighbours mean nothing to the towers alone.",
                 hint="Leave --neighbours away, or use a model with a ranker and --ranker hybrid.",
             )
-        key = (library.version, name, without)
-        if self._last is None or self._last[0] != key or self._last[1] is not further:
-            self._last = key, further, self._make(library, name, further, without)
-        return self._last[2]
+        key = (library.version, name, further)
+        if self._last is None or self._last[0][:2] != key[:2] or self._last[0][2] is not further:
+            self._last = key, self._make(library, name, further)
+        return self._last[1]
 
-    def _make(
-        self,
-        library: TagLibrary,
-        name: RankerName,
-        further: LabelledVideos | None,
-        without: frozenset[str],
-    ) -> TagOrder:
+    def _make(self, library: TagLibrary, name: RankerName, further: LabelledVideos | None) -> TagOrder:
         distances = self._tags.index(library)
         calibration = self.ranking.calibrations.get(name)
         if name == "tower":
@@ -94,26 +81,21 @@ class TagOrders:
         ranker, neighbours = self.ranking.ranker, self.ranking.neighbours
         assert ranker is not None, "`ranker` refuses a model without"
         assert neighbours is not None, "`load_ranking` refuses a ranker without"
-        if further is not None:
-            neighbours = join_neighbours(neighbours, further)
-        if without:
-            neighbours = neighbours.take(
-                [row for row, one in enumerate(neighbours.ids) if one not in without]
-            )
-        if not len(neighbours):
-            raise UsageError(
-                "The labelled videos that the ranker goes by are those that are to be ranked.",
-                hint="Rank others, or use --ranker tower.",
-            )
+        if self._side is None or self._side[0] is not further:
+            joined = neighbours if further is None else join_neighbours(neighbours, further)
+            keys = tuple(normalize_tag(text) for text in joined.tag_texts)
+            self._side = further, NeighbourSide(joined), keys
+        _, side, keys = self._side
         source = CandidateSource(
-            neighbours,
-            tag_columns(neighbours, library),
+            side,
+            key_columns(keys, library),
             library.tags,
             distances,
-            self._tags.encode(library.texts),
+            self._tags.names_of(library),
             self._model.tower.settings.ranking,
+            self._lexicon,
         )
-        return ByRanker(source, ranker, neighbours, calibration)
+        return ByRanker(source, ranker, calibration)
 
 
 def read_neighbours(
@@ -159,7 +141,12 @@ def labelled_video(example: Example, fields: Sequence[TextField]) -> LabelledVid
 
 def tag_columns(neighbours: LabelledVideos, library: TagLibrary) -> np.ndarray:
     """Return the place in `library` of each tag that neighbours have, -1 for one that is not there."""
-    places = (library.index_of(text) for text in neighbours.tag_texts)
+    return key_columns([normalize_tag(text) for text in neighbours.tag_texts], library)
+
+
+def key_columns(keys: Sequence[str], library: TagLibrary) -> np.ndarray:
+    """Return the place in `library` of each tag of which `keys` has the normal form, -1 for one that is not there."""
+    places = (library.index_of_key(key) for key in keys)
     return np.array([-1 if place is None else place for place in places], np.int64)
 
 

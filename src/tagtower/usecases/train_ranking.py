@@ -18,7 +18,7 @@ from tagtower.library.tags import TagLibrary
 from tagtower.pipeline.vectors import TagVectors
 from tagtower.pipeline.words import words_of
 from tagtower.ranking.calibration import SHOWN, Calibration, fit_calibration
-from tagtower.ranking.features import CandidateSource
+from tagtower.ranking.features import CandidateSource, NeighbourSide
 from tagtower.ranking.folder import Ranking
 from tagtower.ranking.learned import LearnedRanker, train_ranker
 from tagtower.ranking.neighbours import LabelledVideos, labelled_videos
@@ -113,7 +113,7 @@ def train_ranking(
         vectors = video_vectors(tower, examples.data.train, settings)
         neighbours = _neighbours(examples.train, vectors, settings)
         source = _source(neighbours, library, tags, settings)
-        order = ByRanker(source, ranker, neighbours)
+        order = ByRanker(source, ranker)
         calibrations["hybrid"], metrics = _calibrate(order, val_vectors, texts, relevant)
     found = {name: one for name, one in calibrations.items() if one is not None}
     return Ranking(ranker, neighbours, found), metrics
@@ -191,7 +191,14 @@ def _source(
     neighbours: LabelledVideos, library: TagLibrary, tags: LibraryVectors, settings: Settings
 ) -> CandidateSource:
     columns = tag_columns(neighbours, library)
-    return CandidateSource(neighbours, columns, library.tags, tags.distances, tags.vectors, settings.ranking)
+    return CandidateSource(
+        NeighbourSide(neighbours),
+        columns,
+        library.tags,
+        tags.distances,
+        tags.vectors.__getitem__,
+        settings.ranking,
+    )
 
 
 def _calibrate(

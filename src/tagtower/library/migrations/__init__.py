@@ -1,0 +1,1 @@
+"""The history of the schema, one step a file, the same on SQLite and PostgreSQL."""
