@@ -59,7 +59,7 @@ class TextBackbone(nn.Module):
             return self._read(ids, mask, pool)
         order = torch.argsort(lengths, stable=True)
         parts = []
-        for rows in order.split(TEXTS_TOGETHER):
+        for rows in torch.split(order, TEXTS_TOGETHER):
             longest = int(lengths[rows[-1]])
             parts.append(self._read(ids[rows, :longest], mask[rows, :longest], pool))
         return torch.cat(parts)[torch.argsort(order)]

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from tagtower.pipeline.extract import Extracted
+from tagtower.pipeline.moments import frame_vectors
 from tagtower.records import Evidence, RankedTag
 from tagtower.usecases.evaluate import Evaluation, ranked_words
 from tagtower.usecases.session import Session
@@ -42,6 +43,7 @@ def proposal_evidence(
         ]
         if isinstance(extracted, Extracted):
             heard = tuple(one.only(evaluation.modalities) for one in extracted.features)
-            ranked = witness(replace(extracted, features=heard), evaluation.embedded[row], ranked)
+            frames = frame_vectors(session.model.tower, replace(extracted, features=heard))
+            ranked = witness(evaluation.embedded[row], frames, ranked)
         found.append(tuple(tag.evidence for tag in ranked))
     return found

@@ -27,8 +27,9 @@ from tagtower.usecases.installation.home import Installation
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 BY = Editing("maria")
-names = st.sampled_from(["a", "A", "b", "c", "d", "e", "é", "E\u0301", "ss", "ß"])
-tags = st.one_of(names, st.integers(1, 6).map(lambda number: f"#{number}"))
+names = st.sampled_from(["a", "A", "b", "c", "d", "é", "E\u0301", "ss", "ß"])
+places = st.integers(0, 50)
+"""Which of the names and numbers that exist is meant, so that most changes are of something that is there."""
 
 
 class Curation(RuleBasedStateMachine):
@@ -46,6 +47,7 @@ class Curation(RuleBasedStateMachine):
         )
         self.source = TagSource(self.database)
         self.before = {}
+        self.after = {}
         self.last = 0
 
     def teardown(self):
@@ -59,59 +61,71 @@ class Curation(RuleBasedStateMachine):
             )
         return {record.id: record for record in listed}
 
+    def named(self, place):
+        records = self.records().values()
+        known = [name for record in records for name in (*record.names, f"#{record.id}")]
+        return known[place % len(known)] if known else "nobody"
+
+    def note(self, version, there):
+        assert version > self.last
+        self.last = version
+        self.before[version], self.after[version] = there, self.records()
+
     def do(self, change, *arguments, **more):
+        """Make a change; whether it was made."""
         there = self.records()
         try:
             outcome = change(self.installation, BY, *arguments, **more)
         except (ConflictError, NotFoundError):
             assert self.records() == there  # what is refused changes nothing
-            return
-        version = getattr(outcome, "version", None)
-        if version is not None:
-            assert version > self.last
-            self.last = version
-            self.before[version] = there
-        else:
+            return False
+        if outcome.version is None:
             assert self.records() == there
+            return False
+        self.note(outcome.version, there)
+        return True
 
     @rule(text=names, aliases=st.lists(names, max_size=2), quarantined=st.booleans())
     def add(self, text, aliases, quarantined):
         self.do(curate.add, text, aliases=aliases, state="quarantined" if quarantined else "active")
 
-    @rule(tag=tags, text=names, keep=st.booleans())
+    @rule(tag=places, text=names, keep=st.booleans())
     def rename(self, tag, text, keep):
-        self.do(curate.rename, tag, text, keep_alias=keep)
+        self.do(curate.rename, self.named(tag), text, keep_alias=keep)
 
-    @rule(tag=tags, aliases=st.lists(names, min_size=1, max_size=2))
+    @rule(tag=places, aliases=st.lists(names, min_size=1, max_size=2))
     def add_aliases(self, tag, aliases):
-        self.do(curate.add_aliases, tag, aliases)
+        self.do(curate.add_aliases, self.named(tag), aliases)
 
-    @rule(tag=tags, aliases=st.lists(names, min_size=1, max_size=2))
-    def remove_aliases(self, tag, aliases):
-        self.do(curate.remove_aliases, tag, aliases)
+    @rule(tag=places, which=places)
+    def remove_alias(self, tag, which):
+        aliases = [(record.text, alias) for record in self.records().values() for alias in record.aliases]
+        if aliases:
+            text, alias = aliases[which % len(aliases)]
+            self.do(curate.remove_aliases, text, [alias])
 
-    @rule(sources=st.lists(tags, min_size=1, max_size=3), into=tags)
+    @rule(sources=st.lists(places, min_size=1, max_size=3), into=places)
     def merge(self, sources, into):
-        self.do(curate.merge, sources, into)
+        self.do(curate.merge, [self.named(source) for source in sources], self.named(into))
 
-    @rule(name=tags, more=st.lists(names, max_size=1))
+    @rule(name=places, more=st.lists(names, max_size=1))
     def split(self, name, more):
-        self.do(curate.split, name, more)
+        self.do(curate.split, self.named(name), more)
 
     @rule(
-        chosen=st.lists(tags, min_size=1, max_size=2),
+        chosen=st.lists(places, min_size=1, max_size=2),
         change=st.sampled_from([curate.retire, curate.restore, curate.approve]),
     )
     def stand(self, chosen, change):
-        self.do(change, chosen)
+        self.do(change, [self.named(place) for place in chosen])
 
-    @rule(tag=tags, threshold=st.one_of(st.none(), st.floats(0, 1)))
+    @rule(tag=places, threshold=st.one_of(st.none(), st.floats(0, 1)))
     def set_threshold(self, tag, threshold):
-        self.do(curate.set_threshold, tag, threshold)
+        self.do(curate.set_threshold, self.named(tag), threshold)
 
-    @rule(tag=tags, group=names)
+    @rule(tag=places, group=names)
     def regroup(self, tag, group):
-        self.do(curate.regroup, [tag], [group], ["b"])
+        self.do(curate.regroup, [self.named(tag)], [group], ["b"])
 
     @rule(rows=st.lists(st.lists(names, min_size=1, max_size=3), min_size=1, max_size=4))
     def bring_in(self, rows):
@@ -120,25 +134,37 @@ class Curation(RuleBasedStateMachine):
         path.write_text("\n".join(["tag,aliases", *lines]), encoding="utf-8")
         there = self.records()
         done = curate.import_file(self.installation, BY, path)
-        self.last = done.imported.version
-        self.before[self.last] = there
+        self.note(done.imported.version, there)
 
     @rule()
     def undo_the_last(self):
         """The last change of all can always be undone, and leaves what was before it."""
-        with self.database.read() as connection:
-            undone = set(connection.scalars(select(schema.changes.c.undoes)))
-        if self.last and self.last not in undone:
+        if self.last and self.last not in self.undone():
             before = self.before[self.last]
-            there = self.records()
-            outcome = curate.undo(self.installation, BY, self.last)
+            assert self.do(curate.undo, self.last)
             assert self.records() == before
-            self.last = outcome.version
-            self.before[self.last] = there
 
-    @rule(back=st.integers(1, 8))
-    def undo_any(self, back):
-        self.do(curate.undo, max(self.last - back, 1))
+    @rule(which=places)
+    def undo_any(self, which):
+        """An undo that is not refused finds the tags as the change left them, and leaves them as they were."""
+        if not self.last:
+            return
+        version = sorted(self.before)[which % len(self.before)]
+        before, after, there = self.before[version], self.after[version], self.records()
+        touched = [
+            tag_id for tag_id in before.keys() | after.keys() if before.get(tag_id) != after.get(tag_id)
+        ]
+        if self.do(curate.undo, version):
+            assert all(there.get(tag_id) == after.get(tag_id) for tag_id in touched)
+            now = self.records()
+            assert all(now.get(tag_id) == before.get(tag_id) for tag_id in touched)
+            assert {i: r for i, r in now.items() if i not in touched} == {
+                i: r for i, r in there.items() if i not in touched
+            }
+
+    def undone(self):
+        with self.database.read() as connection:
+            return set(connection.scalars(select(schema.changes.c.undoes)))
 
     @invariant()
     def the_library_is_sound(self):
@@ -177,6 +203,6 @@ def test_any_sequence_of_changes_and_undos_keeps_the_library_sound():
     run_state_machine_as_test(
         Curation,
         settings=settings(
-            max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=150, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
