@@ -150,7 +150,21 @@ def test_a_time_is_found_though_the_clock_was_set_back(rows, database) -> None:
 
 @pytest.mark.parametrize(
     "search",
-    ["'", '"', "a* OR b", "NEAR(a b)", "words:a", "a:*", "-a", "^a", "(", "a'); DROP TABLE videos; --", "\\", "%", "a & b | !c"],
+    [
+        "'",
+        '"',
+        "a* OR b",
+        "NEAR(a b)",
+        "words:a",
+        "a:*",
+        "-a",
+        "^a",
+        "(",
+        "a'); DROP TABLE videos; --",
+        "\\",
+        "%",
+        "a & b | !c",
+    ],
 )
 def test_nothing_in_a_search_is_syntax(rows, database, search) -> None:
     from tagtower.errors import UsageError

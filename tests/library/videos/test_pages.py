@@ -14,7 +14,9 @@ from tagtower.library.videos.pages import read_cursor, write_cursor
 QUESTION = {"tags": ["a"], "words": None}
 
 
-@given(st.lists(st.integers(0, 2**62) | st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=2))
+@given(
+    st.lists(st.integers(0, 2**62) | st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=2)
+)
 def test_a_cursor_comes_back_as_it_was(place) -> None:
     cursor = write_cursor("home", QUESTION, place)
     assert read_cursor("home", QUESTION, cursor, len(place)) == tuple(place)
@@ -43,6 +45,10 @@ def test_any_text_is_a_cursor_or_wrong_use(text) -> None:
 
 def test_another_question_or_installation_refuses_it() -> None:
     cursor = write_cursor("home", QUESTION, [1])
-    for home, question, length in (("other", QUESTION, 1), ("home", {**QUESTION, "words": "x"}, 1), ("home", QUESTION, 2)):
+    for home, question, length in (
+        ("other", QUESTION, 1),
+        ("home", {**QUESTION, "words": "x"}, 1),
+        ("home", QUESTION, 2),
+    ):
         with pytest.raises(UsageError, match="cursor"):
             read_cursor(home, question, cursor, length)

@@ -55,7 +55,9 @@ def test_an_accepted_suggestion_keeps_its_figures(rows, database) -> None:
 @pytest.mark.parametrize(
     ("closed", "left"), [("reject", []), ("bar", []), ("retire", []), ("mute", []), ("quarantine", [])]
 )
-def test_a_suggestion_that_something_speaks_against_is_not_shown(rows, texts_of, database, closed, left) -> None:
+def test_a_suggestion_that_something_speaks_against_is_not_shown(
+    rows, texts_of, database, closed, left
+) -> None:
     model, video, tag = rows.model(), rows.video(), rows.tag("fox")
     rows.suggest(video, model, tag)
     assert texts_of(video, model) == [("fox", "model")]
@@ -131,7 +133,14 @@ def test_a_tag_is_found_by_name_alias_spelling_and_number(rows, database) -> Non
     root = rows.tag("Solar eclipse", "Sonnenfinsternis")
     merged = rows.tag("eclipse of the sun", into=root)
     with database.read() as connection:
-        for name in ("solar  ECLIPSE", "sonnenfinsternis", "Eclipse of the Sun", f"#{root}", f"#{merged}", merged):
+        for name in (
+            "solar  ECLIPSE",
+            "sonnenfinsternis",
+            "Eclipse of the Sun",
+            f"#{root}",
+            f"#{merged}",
+            merged,
+        ):
             found = members_of(connection, name)
             assert (found.tag_id, found.text, found.ids) == (root, "Solar eclipse", (root, merged))
         for name in ("moon", "#99", 99, "", "a\0b"):

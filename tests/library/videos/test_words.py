@@ -35,7 +35,8 @@ def test_whatever_is_searched_for_is_found_in_the_same_text(text) -> None:
         return
     words = set(search_words(text))
     assert all(
-        one.word in words or (one.prefix and any(word.startswith(one.word) for word in words)) for one in asked
+        one.word in words or (one.prefix and any(word.startswith(one.word) for word in words))
+        for one in asked
     )
 
 

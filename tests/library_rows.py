@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from sqlalchemy import insert
 
 if TYPE_CHECKING:
@@ -109,20 +107,3 @@ class Rows:
 
         with self.database.write() as connection:
             connection.execute(insert(schema.barred).values(video_id=video, tag_id=tag))
-
-
-@pytest.fixture
-def rows(database: Database) -> Rows:
-    return Rows(database)
-
-
-@pytest.fixture
-def texts_of(database: Database) -> Callable[[int, int | None], list[tuple[str, str]]]:
-    """The shown tags of a video with their origins."""
-    from tagtower.library.videos.shown import shown_tags
-
-    def texts(video: int, model: int | None) -> list[tuple[str, str]]:
-        with database.read() as connection:
-            return [(one.tag, one.origin) for one in shown_tags(connection, [video], model).get(video, ())]
-
-    return texts
