@@ -5,10 +5,8 @@ from __future__ import annotations
 import shutil
 
 import pytest
-import typer
 from sqlalchemy import insert
 
-from tagtower.faces.cli import tag_preview
 from tagtower.library.schema import videos
 from tagtower.usecases.installation import curate
 from tagtower.usecases.installation.curate import Editing
@@ -104,41 +102,23 @@ def test_what_is_no_model_is_refused(run, tmp_path):
     assert "no such model folder" in run("add", tmp_path / "nowhere", code=3).err
 
 
-@pytest.fixture
-def tags(home, capsys):
-    """Runs the commands on tags as they are entered into an app."""
-    app = typer.Typer()
-
-    @app.callback()
-    def frame(context: typer.Context) -> None:
-        context.obj = home
-
-    tag_preview.register(app)
-
-    def run(*arguments: str) -> tuple[str, str]:
-        app(list(map(str, arguments)), standalone_mode=False)
-        return capsys.readouterr()
-
-    return run
-
-
-def test_a_tag_is_previewed_and_swept(run, tags, home, trained):
+def test_a_tag_is_previewed_and_swept(run, tagtower, home, trained):
     with (home / "installation.toml").open("a") as file:
         file.write("[suggestions]\nmax_distance = 2.0\n")
     label(home, "a walk", "a song")
     run("add", trained)
     run("build", "model", "--threads", 1, "--quiet")
     run("promote", "model")
-    out, err = tags("preview", "eclipse", "--threads", 1)
-    assert out.startswith("'eclipse' would hit 2 of 2 videos.")
-    assert "a song" in out
+    found = tagtower("tags", home, "preview", "eclipse", "--threads", 1)
+    assert found.out.startswith("'eclipse' would hit 2 of 2 videos.")
+    assert "a song" in found.out
     with open_installation(home, environment={}) as installation:
         curate.add(installation, Editing("ada"), "eclipse")
-    out, err = tags("preview", "Eclipse", "--json", "--threads", 1)
-    assert '"taken": "eclipse"' in out
-    out, err = tags("sweep", "--threads", 1)
-    assert out == "eclipse: fits 2 videos, newly suggested on 2\n"
-    out, err = tags("sweep", "--threads", 1)
-    assert (out, err) == ("", "No sweep was asked for.\n")
-    out, err = tags("sweep", "ECLIPSE", "--json", "--threads", 1)
-    assert '"suggested": 0' in out
+    found = tagtower("tags", home, "preview", "Eclipse", "--json", "--threads", 1)
+    assert '"taken": "eclipse"' in found.out
+    found = tagtower("tags", home, "sweep", "--threads", 1)
+    assert found.out == "eclipse: fits 2 videos, newly suggested on 2\n"
+    found = tagtower("tags", home, "sweep", "--threads", 1)
+    assert (found.out, found.err) == ("", "No sweep was asked for.\n")
+    found = tagtower("tags", home, "sweep", "ECLIPSE", "--json", "--threads", 1)
+    assert '"suggested": 0' in found.out

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from tagtower.faces.cli import options
-from tagtower.faces.cli.installation import opened
+from tagtower.faces.cli.installation import HomeCommand, HomeGroup, opened
 from tagtower.faces.cli.output import print_line, print_table, say, short, write_json
 from tagtower.faces.cli.progress import TerminalProgress
 
@@ -27,7 +27,7 @@ labelled video, by the workers or by `build`), compared, and promoted in one ste
 or the other, and never wait. The model before stays for `rollback` until it is removed.
 """
 
-app = typer.Typer(no_args_is_help=True, help=HELP)
+app = typer.Typer(cls=HomeGroup, no_args_is_help=True, help=HELP)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The model's name, as `list` shows it.")]
 Force = Annotated[
@@ -44,7 +44,7 @@ def frame(context: typer.Context, home: options.Home) -> None:
     context.obj = home
 
 
-@app.command("list")
+@app.command("list", cls=HomeCommand)
 def list_(context: typer.Context, as_json: options.Json = False) -> None:
     """List the models, with their state and how many labelled videos each has seen."""
     from tagtower.usecases.installation.models import status
@@ -70,7 +70,7 @@ def list_(context: typer.Context, as_json: options.Json = False) -> None:
     print_table(table)
 
 
-@app.command()
+@app.command(cls=HomeCommand)
 def show(context: typer.Context, name: Name, as_json: options.Json = False) -> None:
     """Show one model, with what its training measured."""
     from tagtower.usecases.installation.models import status
@@ -88,7 +88,7 @@ def show(context: typer.Context, name: Name, as_json: options.Json = False) -> N
     print_table(facts)
 
 
-@app.command()
+@app.command(cls=HomeCommand)
 def add(
     context: typer.Context,
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A model folder that training wrote.")],
@@ -117,7 +117,7 @@ def add(
         )
 
 
-@app.command()
+@app.command(cls=HomeCommand)
 def build(
     context: typer.Context,
     name: Name,
@@ -161,7 +161,7 @@ def build(
     return SOME_FAILED if found.coverage.missing and not leave else 0
 
 
-@app.command()
+@app.command(cls=HomeCommand)
 def compare(
     context: typer.Context,
     first: Annotated[str, typer.Argument(metavar="A", help="A model's name.")],
@@ -184,7 +184,7 @@ def compare(
         _show_comparison(found)
 
 
-@app.command()
+@app.command(cls=HomeCommand)
 def promote(
     context: typer.Context, name: Name, force: Force = False, as_json: options.Json = False
 ) -> None:
@@ -196,7 +196,7 @@ def promote(
     _show_switch(context, found, as_json=as_json)
 
 
-@app.command()
+@app.command(cls=HomeCommand)
 def rollback(context: typer.Context, force: Force = False, as_json: options.Json = False) -> None:
     """Go back to the model that the active one replaced, in one step."""
     from tagtower.usecases.installation.models import roll_back
@@ -206,7 +206,7 @@ def rollback(context: typer.Context, force: Force = False, as_json: options.Json
     _show_switch(context, found, as_json=as_json)
 
 
-@app.command()
+@app.command(cls=HomeCommand)
 def remove(context: typer.Context, name: Name, as_json: options.Json = False) -> None:
     """Remove a model that is not active, with its vectors and suggestions; what persons said stays."""
     from tagtower.usecases.installation.models import remove

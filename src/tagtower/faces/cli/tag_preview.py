@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from tagtower.faces.cli import options
-from tagtower.faces.cli.installation import opened
+from tagtower.faces.cli.installation import HomeCommand, opened
 from tagtower.faces.cli.output import print_line, print_table, say, write_json
 
 if TYPE_CHECKING:
@@ -86,8 +86,8 @@ def sweep(
 
 def register(app: typer.Typer) -> None:
     """Enter the commands."""
-    app.command("preview")(preview)
-    app.command("sweep")(sweep)
+    app.command("preview", cls=HomeCommand)(preview)
+    app.command("sweep", cls=HomeCommand)(sweep)
 
 
 def _show(found: Preview) -> None:
