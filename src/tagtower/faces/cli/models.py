@@ -33,7 +33,8 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The model's name, as 
 Force = Annotated[
     bool,
     typer.Option(
-        "--force", help="Also where labelled videos are missing: they show no suggestions until they are built."
+        "--force",
+        help="Also where labelled videos are missing: they show no suggestions until they are built.",
     ),
 ]
 
@@ -167,7 +168,9 @@ def compare(
     first: Annotated[str, typer.Argument(metavar="A", help="A model's name.")],
     second: Annotated[str, typer.Argument(metavar="B", help="Another model's name.")],
     top_k: Annotated[int, typer.Option("--top-k", min=1, help="Look at the first K tags of a video.")] = 10,
-    sample: Annotated[int, typer.Option("--sample", min=1, help="Videos drawn to see where they agree.")] = 2000,
+    sample: Annotated[
+        int, typer.Option("--sample", min=1, help="Videos drawn to see where they agree.")
+    ] = 2000,
     as_json: options.Json = False,
 ) -> None:
     """Hold two models against each other: by what persons said, and by where they agree.
@@ -185,9 +188,7 @@ def compare(
 
 
 @app.command(cls=HomeCommand)
-def promote(
-    context: typer.Context, name: Name, force: Force = False, as_json: options.Json = False
-) -> None:
+def promote(context: typer.Context, name: Name, force: Force = False, as_json: options.Json = False) -> None:
     """Make a model the active one, in one step."""
     from tagtower.usecases.installation.models import promote
 
@@ -221,7 +222,9 @@ def remove(context: typer.Context, name: Name, as_json: options.Json = False) ->
 
 def _progress(found: ModelStatus) -> str:
     coverage = found.coverage
-    text = f"{found.model.name} is {found.model.state}: {coverage.built:,} of {coverage.labelled:,} videos seen"
+    text = (
+        f"{found.model.name} is {found.model.state}: {coverage.built:,} of {coverage.labelled:,} videos seen"
+    )
     return f"{text}, {coverage.failed:,} failed" if coverage.failed else text
 
 
@@ -232,7 +235,9 @@ def _show_switch(context: typer.Context, found: Switched, *, as_json: bool) -> N
     before = "" if found.before is None else f" in place of {found.before.name}"
     print_line(f"{found.model.name} is active{before}.")
     if found.missing:
-        say(f"{found.missing:,} labelled videos show no suggestions until it has seen them; the workers see to it.")
+        say(
+            f"{found.missing:,} labelled videos show no suggestions until it has seen them; the workers see to it."
+        )
     if found.sweeps:
         say(f"Stored videos are searched for {found.sweeps:,} tags that came since it was built.")
     if found.before is not None:

@@ -213,7 +213,11 @@ def run_sweeps(
 
 
 def sweep_now(
-    installation: Installation, tags: Sequence[str] = (), *, device: Device = "auto", threads: int | None = None
+    installation: Installation,
+    tags: Sequence[str] = (),
+    *,
+    device: Device = "auto",
+    threads: int | None = None,
 ) -> list[Swept]:
     """Do every sweep that was asked of the active model, here and now, and return what each found.
 
