@@ -18,7 +18,7 @@ import typer
 from typer.exceptions import TyperException
 
 from tagtower.errors import TagTowerError, UsageError
-from tagtower.faces.cli import config, data, demo, embed, evaluate, label, start, train, worker
+from tagtower.faces.cli import calibrate, config, data, demo, embed, evaluate, label, start, train, worker
 from tagtower.faces.cli.output import say
 from tagtower.storage.atomic import NO_ROOM
 
@@ -38,6 +38,7 @@ app.command("start")(start.start)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("label")(label.label)
+app.command("calibrate")(calibrate.calibrate)
 app.command("embed")(embed.embed)
 app.command("worker")(worker.worker)
 app.add_typer(data.app, name="data")
