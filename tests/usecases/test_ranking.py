@@ -26,38 +26,17 @@ from tagtower.usecases.ranking import parse_ranker, read_neighbours
 from tagtower.usecases.session import Session, open_session
 from tagtower.usecases.train import train
 
-KINDS = ("walk", "song", "game", "soup", "cat")
-PLACES = ("park", "sea", "town", "wood")
-OVERRIDES = ("image.encoder=none", "audio.frontend=none", "ranking.kind=hybrid", "ranking.trees=20")
+from .conftest import OVERRIDES
 
 
 @pytest.fixture(scope="module")
-def words(tmp_path_factory) -> tuple[Path, Path]:
-    """Titles that name a kind and a place, each a tag; a nickname that only similar titles explain."""
-    folder = tmp_path_factory.mktemp("words")
-    rows = []
-    for number in range(120):
-        kind, place = KINDS[number % 5], PLACES[number * 7 % 4]
-        rows.append(
-            {
-                "id": f"v{number}",
-                "title": f"a {kind} in the {place} number {number % 11}",
-                "tags": [kind, place, f"best of {kind}"],
-                "split": "train" if number < 80 else "val" if number < 100 else "test",
-                "published": f"2024-{number // 28 + 1:02}-{number % 28 + 1:02}",
-            }
-        )
-    (folder / "words.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    tags = [*KINDS, *PLACES, *(f"best of {kind}" for kind in KINDS), "solar eclipse"]
-    (folder / "words.txt").write_text("\n".join(tags))
-    return folder / "words.jsonl", folder / "words.txt"
+def words(titled) -> tuple[Path, Path]:
+    return titled
 
 
 @pytest.fixture(scope="module")
-def model(job, words, tmp_path_factory) -> Path:
-    out = tmp_path_factory.mktemp("hybrid") / "model"
-    train(*words, out, job.settings(*OVERRIDES), bypass_store=True)
-    return out
+def model(titled_model) -> Path:
+    return titled_model
 
 
 @pytest.fixture(scope="module")

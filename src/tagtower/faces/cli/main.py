@@ -19,6 +19,7 @@ from typer.exceptions import TyperException
 
 from tagtower.errors import TagTowerError, UsageError
 from tagtower.faces.cli import (
+    calibrate,
     config,
     data,
     demo,
@@ -50,6 +51,7 @@ app.command("start")(start.start)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("label")(label.label)
+app.command("calibrate")(calibrate.calibrate)
 app.command("embed")(embed.embed)
 app.command("worker")(worker.worker)
 app.add_typer(tags.app, name="tags")
