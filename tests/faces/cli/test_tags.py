@@ -202,7 +202,9 @@ def test_a_folder_that_is_no_installation_is_refused(tagtower, tmp_path):
     assert "no installation" in result.err
 
 
-@pytest.mark.parametrize("text", ["[bold]loud[/bold]", "[/nothing]", ":smiley:", "$(rm)", "'; DROP TABLE tags; --"])
+@pytest.mark.parametrize(
+    "text", ["[bold]loud[/bold]", "[/nothing]", ":smiley:", "$(rm)", "'; DROP TABLE tags; --"]
+)
 def test_a_tag_is_shown_as_it_is_written(tags, text):
     tags("add", text)
     assert text in tags("list").out
