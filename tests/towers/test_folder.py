@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import torch
 from safetensors.torch import load_file
 
 from tagtower.errors import ModelError
+from tagtower.features.spectra import FRONTENDS
 from tagtower.storage.hashing import hash_json
 from tagtower.towers import TwoTower, collate_texts, collate_videos, load_model, save_model
+from tagtower.towers.audio import NETWORKS
 
 from .conftest import TAGS, random_video, tiny_tower
 
@@ -107,12 +110,46 @@ def towers(bert_folder: Path, ernie_folder: Path, resnet_folder: Path) -> dict[s
 def test_a_loaded_model_answers_to_the_bit(
     kind: str, towers: dict[str, Callable[[], TwoTower]], tmp_path: Path
 ) -> None:
-    tower = towers[kind]()
+    answers_to_the_bit(towers[kind](), tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    "audio",
+    [
+        *({"frontend": name, "network": "stats"} for name in FRONTENDS),
+        *({"frontend": ["mfcc", "flatness"], "network": name} for name in NETWORKS),
+        {"frontend": ["dwt", "cqt", "mel"]},
+    ],
+    ids=lambda audio: " ".join(map(str, audio.values())),
+)
+def test_every_spectrum_and_every_network_over_them_answers_to_the_bit(
+    audio: dict[str, object], tmp_path: Path
+) -> None:
+    answers_to_the_bit(tiny_tower(image={"encoder": "none"}, audio=audio), tmp_path / "model")
+
+
+@pytest.mark.parametrize("backbones", ["frozen", "finetune"])
+@pytest.mark.parametrize("family", ["wav2vec2", "hubert", "wavlm", "ast", "whisper", "clap", "fusing clap"])
+def test_every_pretrained_sound_network_answers_to_the_bit_from_the_folder_alone(
+    family: str, backbones: str, sound_folders: dict[str, Path], tmp_path: Path
+) -> None:
+    gone = shutil.copytree(sound_folders[family], tmp_path / "gone")
+    tower = tiny_tower(
+        image={"encoder": "none"},
+        audio={"encoder": str(gone), "sample_rate": 48_000 if "clap" in family else 16_000},
+        train={"backbones": backbones},
+    )
+    gone.rename(tmp_path / "elsewhere")
+    answers_to_the_bit(tower, tmp_path / "model")
+
+
+def answers_to_the_bit(tower: TwoTower, folder: Path) -> None:
+    """Move what is trained a little, save the tower, load it, and compare all that it says."""
     with torch.no_grad():
         for parameter in tower.parameters():
             if parameter.requires_grad:
                 parameter.add_(0.1 * torch.randn_like(parameter))
-    loaded = load_model(saved(tower, tmp_path / "model"))
+    loaded = load_model(saved(tower, folder))
     for expected, found in zip(answers(tower), answers(loaded.tower), strict=True):
         assert torch.equal(expected, found)
     for part in (*tower.modalities, "tag"):

@@ -192,6 +192,8 @@ def test_the_report_shows_how_far_probabilities_hold(hybrid, words, library, tmp
     assert "Precision bought by silence" in page
     assert f"{figures['all']['calibration_error']:.3f}" in page
     assert "by the learned ranker" in page
+    assert 'title="The title mentions it">“<bdi>' in page
+    assert "A similar labelled video has it" in page
 
 
 def test_a_run_that_was_stopped_goes_on_to_the_same_ranker(job, words, model, tmp_path, monkeypatch):

@@ -83,10 +83,16 @@ def active_model(connection: Connection, *, lock: bool = False) -> ModelRecord |
 
 
 def find_model(
-    connection: Connection, name: str | int | None = None, *, fingerprint: str | None = None
+    connection: Connection,
+    name: str | int | None = None,
+    *,
+    fingerprint: str | None = None,
+    lock: bool = False,
 ) -> ModelRecord:
     """Return a model by its name, its id, or its fingerprint.
 
+    Args:
+        lock: keep its state as it is until the transaction ends.
     Raises:
         NotFoundError: there is none.
     """
@@ -94,7 +100,8 @@ def find_model(
         found = models.c.fingerprint == fingerprint
     else:
         found = (models.c.id if isinstance(name, int) else models.c.name) == name
-    row = connection.execute(select(models).where(found)).first()
+    query = select(models).where(found)
+    row = connection.execute(query.with_for_update(key_share=True) if lock else query).first()
     if row is None:
         known = connection.scalars(select(models.c.name).order_by(models.c.id)).all()
         raise NotFoundError(
@@ -181,11 +188,16 @@ def coverage_of(connection: Connection, model_id: int, attempts: int) -> Coverag
     )
 
 
-def set_state(connection: Connection, model_id: int, state: ModelState) -> None:
-    """Change the state of a model that is not active, and does not become so."""
-    connection.execute(
-        update(models).where(models.c.id == model_id, models.c.state != "active").values(state=state)
-    )
+def set_state(
+    connection: Connection, model_id: int, state: ModelState, *, only: ModelState | None = None
+) -> None:
+    """Change the state of a model that is not active, and does not become so.
+
+    Args:
+        only: where it is in this state.
+    """
+    before = models.c.state != "active" if only is None else models.c.state == only
+    connection.execute(update(models).where(models.c.id == model_id, before).values(state=state))
 
 
 def switch_active(

@@ -131,6 +131,17 @@ def take(
     return taken
 
 
+def has_due(connection: Connection, *, now: datetime, rules: WorkerSettings) -> bool:
+    """Return whether there is a video to take, without taking any."""
+    waits = videos.c.not_before
+    longest = now + timedelta(seconds=rules.backoff_ceiling_seconds)
+    free = select(videos.c.id).where(videos.c.shelf == "unlabelled", lapsed(now, rules)).limit(1)
+    return any(
+        connection.scalar(free.where(due)) is not None
+        for due in (waits.is_(None), or_(waits <= now, waits > longest))
+    )
+
+
 def renew(connection: Connection, tokens: Collection[str], *, now: datetime, rules: WorkerSettings) -> int:
     """Lengthen the leases under `tokens`, and return how many videos they still hold."""
     done = 0

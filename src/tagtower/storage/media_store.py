@@ -108,6 +108,11 @@ class FolderStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder.resolve()
 
+    @property
+    def folder(self) -> Path:
+        """Where they lie."""
+        return self._folder
+
     def put(self, source: Path, suffix: str = "") -> StoredMedia:
         """Store a copy, whole or not at all."""
         digest, size = hash_media(source)

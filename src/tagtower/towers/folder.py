@@ -7,7 +7,8 @@ tag_memory.json      the normal forms of the tags that have a learned vector, in
 metrics.json         what training measured
 README.md            the model card
 ranking/             what ranks beside the towers, written and read elsewhere
-image/ text/ tag/    configuration of a pretrained backbone; tokenizer of a text backbone
+image/ audio/ ...    configuration of a pretrained backbone, with what it does to pictures or sounds; tokenizer of a
+                     text backbone
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from tagtower.features.text import load_tokenizer
 from tagtower.storage.atomic import atomic_folder, write_bytes, write_json, write_text
 from tagtower.storage.hashing import hash_file, hash_json
 from tagtower.towers.assemble import FROM_SCRATCH, Backbones, assemble, tag_tokens, title_tokens
+from tagtower.towers.audio import AudioEncoder
+from tagtower.towers.audio.backbone import SoundBackbone, blank_sound
 from tagtower.towers.backbones import blank_text
 from tagtower.towers.text import TextEncoder
 from tagtower.towers.text.kinds import TEXT_KINDS, TextNetwork, network_of
@@ -88,7 +91,7 @@ def save_model(
         write_json(partial / "training_tags.json", list(training_tags))
         if tower.memory is not None:
             write_json(partial / MEMORY, list(tower.memory.names))
-        for part in ("image", "text", "tag"):
+        for part in ("image", "audio", "text", "tag"):
             _save_backbone(partial / part, tower, part)
         save_ranking(partial / RANKING)
         config: dict[str, Any] = {
@@ -135,6 +138,15 @@ def load_model(folder: str | Path, device: torch.device | str = "cpu") -> Loaded
     )
 
 
+def model_files(folder: Path) -> list[str]:
+    """Return the files that a model depends on, by their paths in its folder; beside them lies its config.json.
+
+    Raises:
+        ModelError: as for `load_model`.
+    """
+    return sorted(_checked_config(folder)["files"])
+
+
 def _weights(tower: TwoTower) -> dict[str, Tensor]:
     """Every tensor of the model, those of a shared backbone under the title's name alone."""
     shared = tower.text is not None and tower.tag.backbone is tower.text.backbone
@@ -163,13 +175,17 @@ def _fill(tower: TwoTower, file: Path) -> None:
 
 def _save_backbone(folder: Path, tower: TwoTower, part: str) -> None:
     encoder = getattr(tower, part)
-    if encoder is None or (part == "tag" and tower.settings.tag.encoder == "shared"):
+    if encoder is None or isinstance(encoder, AudioEncoder):
+        return
+    if part == "tag" and tower.settings.tag.encoder == "shared":
         return
     backbone = encoder.backbone
     if encoder.pretrained:
         backbone.model.config.save_pretrained(folder)
         if isinstance(backbone, VisionBackbone):
             backbone.pixels.write(folder)
+        if isinstance(backbone, SoundBackbone):
+            backbone.extractor.save_pretrained(folder)
     if isinstance(encoder, TextEncoder):
         backbone.tokenizer.save_pretrained(folder)
 
@@ -183,7 +199,8 @@ def _blank_backbones(settings: Settings, folder: Path) -> Backbones:
         tag = text
     else:
         tag = _blank_text(settings, settings.tag.encoder, folder / "tag", tag_tokens(settings))
-    return Backbones(_blank_image(settings, folder / "image"), text, tag)
+    audio = blank_sound(folder / "audio", settings.audio) if settings.audio.is_pretrained else None
+    return Backbones(_blank_image(settings, folder / "image"), audio, text, tag)
 
 
 def _blank_image(settings: Settings, folder: Path) -> FrameBackbone | None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Float32
 
+from tagtower.config import Settings
 from tagtower.errors import ManifestError, UsageError
 from tagtower.evaluation.metrics import EvaluationResult, evaluate_seen_unseen
 from tagtower.evaluation.reliability import Calibrated, judge_probabilities
@@ -16,7 +17,8 @@ from tagtower.library.tags import TagLibrary
 from tagtower.pipeline.extract import Failed
 from tagtower.pipeline.vectors import Embedded, embed_videos
 from tagtower.pipeline.words import words_of
-from tagtower.records import MODALITIES, Example, Modality, Problems, Split
+from tagtower.ranking.order import TagOrder
+from tagtower.records import MODALITIES, Example, Modality, Problems, Split, TextField
 from tagtower.training.positives import resolve_tags
 from tagtower.training.splits import assign_splits, examples_in
 from tagtower.usecases.progress import Progress, Silent
@@ -29,7 +31,7 @@ class Evaluation:
     """The metrics of one model on one split, and the arrays that they were computed from.
 
     `places` holds each tag's place, from 0, in the order that was evaluated, and `probabilities` the calibrated ones,
-    if the model has any; `distances` are the towers' own.
+    if the model has any; `distances` are the towers' own. `order` gave them, and of each video `modalities` were heard.
     """
 
     result: EvaluationResult
@@ -46,6 +48,8 @@ class Evaluation:
     library: TagLibrary
     model: str
     ranker: RankerName
+    order: TagOrder
+    modalities: frozenset[Modality]
 
     def to_json(self) -> dict[str, Any]:
         """Return what `evaluate --json` prints, less the schema number."""
@@ -127,8 +131,7 @@ def evaluate(
             hint="Are this manifest and this library a pair?",
         )
     seen = seen_in_training(library, session.model.training_tags)
-    fields = tower.settings.ranking.fields if "text" in modalities else ()
-    texts = [words_of(example.video, fields).texts for example, _ in kept]
+    texts = ranked_words([example for example, _ in kept], tower.settings, modalities)
     blocks = [
         (block.distances, block.places.astype(np.float32), block.probabilities)
         for block in order(np.stack([one.vector for one in embedded]), texts)
@@ -155,7 +158,17 @@ def evaluate(
         library=library,
         model=session.model.model_fingerprint,
         ranker=name,
+        order=order,
+        modalities=frozenset(modalities),
     )
+
+
+def ranked_words(
+    examples: Sequence[Example], settings: Settings, modalities: Collection[Modality]
+) -> list[dict[TextField, str]]:
+    """Return the words of each video that the ranker sees; none where the text is left out."""
+    fields = settings.ranking.fields if "text" in modalities else ()
+    return [words_of(example.video, fields).texts for example in examples]
 
 
 def _joined(blocks: Sequence[np.ndarray | None]) -> np.ndarray | None:

@@ -10,8 +10,7 @@ import numpy as np
 import torch
 
 from tagtower.library.tags import TagLibrary
-from tagtower.pipeline.extract import Extracted
-from tagtower.pipeline.moments import find_moments
+from tagtower.pipeline.moments import FrameVectors, find_moments
 from tagtower.pipeline.vectors import Embedded
 from tagtower.records import Modality, ModalityEvidence, RankedTag, Tag
 from tagtower.usecases.session import Session
@@ -27,15 +26,21 @@ class TowerWitness:
         self._library = library
 
     def __call__(
-        self, extracted: Extracted, embedded: Embedded, tags: Sequence[RankedTag]
+        self, embedded: Embedded, frames: FrameVectors | None, tags: Sequence[RankedTag]
     ) -> list[RankedTag]:
-        """Return the tags with the modalities and the second that speak for each, the other evidence as it was."""
+        """Return the tags with the modalities and the second that speak for each, the other evidence as it was.
+
+        Args:
+            frames: what `frame_vectors` gave of the video.
+        """
         if not tags:
             return []
         places = [self._library.index_of(tag.tag) for tag in tags]
         gains = self._gains(embedded, [self._library.tags[place] for place in places if place is not None])
-        moments = find_moments(self._tower, extracted, self._tags.encode([tag.tag for tag in tags]))
-        seconds = [None] * len(tags) if moments is None else [float(second) for second in moments.best]
+        seconds: list[float | None] = [None] * len(tags)
+        if frames is not None:
+            vectors = self._tags.encode([tag.tag for tag in tags])
+            seconds = list(find_moments(self._tower, frames, vectors).best.tolist())
         found = []
         for row, (tag, second) in enumerate(zip(tags, seconds, strict=True)):
             modalities = tuple(

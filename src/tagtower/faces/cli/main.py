@@ -18,7 +18,19 @@ import typer
 from typer.exceptions import TyperException
 
 from tagtower.errors import TagTowerError, UsageError
-from tagtower.faces.cli import config, data, demo, embed, evaluate, label, start, train
+from tagtower.faces.cli import (
+    config,
+    data,
+    demo,
+    embed,
+    evaluate,
+    label,
+    models,
+    start,
+    tags,
+    train,
+    worker,
+)
 from tagtower.faces.cli.output import say
 from tagtower.storage.atomic import NO_ROOM
 
@@ -39,7 +51,10 @@ app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("label")(label.label)
 app.command("embed")(embed.embed)
+app.command("worker")(worker.worker)
+app.add_typer(tags.app, name="tags")
 app.add_typer(data.app, name="data")
+app.add_typer(models.app, name="models")
 app.add_typer(config.app, name="config")
 
 

@@ -14,7 +14,7 @@ from typing import final
 
 import numpy as np
 from jaxtyping import Float, Float32, Int64
-from sqlalchemy import Connection, and_, insert, select, true, update
+from sqlalchemy import ColumnElement, Connection, and_, insert, select, true, update
 
 from tagtower.index.sweep import Sweep
 from tagtower.library.database import Database, after_commit
@@ -32,7 +32,7 @@ from tagtower.library.vectors.segment_rows import (
     take_out,
 )
 from tagtower.library.vectors.segment_upkeep import tidy, wipe
-from tagtower.library.vectors.store import NearestVideos, block_rows, copy_rows, model_of, storable
+from tagtower.library.vectors.store import NearestVideos, block_rows, model_of, storable
 
 NARROW = 8
 """A search within less than one in so many of the vectors fetches these alone."""
@@ -69,7 +69,7 @@ class SegmentVectors:
         if not len(fresh):
             return
         changed = [one for one in ids[fresh].tolist() if one in before]
-        self._take_out(connection, changed, model_id)
+        self._take_out(connection, changed, table.c.model_id == model_id)
         places = append_rows(connection, self._folder, model, ids[fresh], rows[fresh])
         connection.execute(
             insert(table),
@@ -147,16 +147,10 @@ class SegmentVectors:
                     sweep(ids[kept], block[kept])
         return [NearestVideos(found.ids, found.distances) for found in sweep.found()]
 
-    def copy(
-        self, connection: Connection, source_id: int, model_id: int, *, after: int, most: int
-    ) -> int | None:
-        """Let a model use the very rows of another."""
-        source, model = find_model(connection, source_id), find_model(connection, model_id)
-        return copy_rows(connection, source, model, after=after, most=most)
-
-    def remove(self, connection: Connection, video_ids: Sequence[int]) -> int:
+    def remove(self, connection: Connection, video_ids: Sequence[int], *, but: int | None = None) -> int:
         """Remove the vectors of videos; their bytes are overwritten once the transaction is kept."""
-        return self._take_out(connection, [int(one) for one in video_ids])
+        whose = true() if but is None else table.c.model_id != but
+        return self._take_out(connection, [int(one) for one in video_ids], whose)
 
     def drop(self, connection: Connection, model_id: int) -> None:
         """Remove all vectors of a model; the files go once the transaction is kept, if no other model uses them."""
@@ -171,19 +165,19 @@ class SegmentVectors:
             connection.execute(segments.delete().where(mine))
             after_commit(connection, partial(self._folder.remove, model.vector_fingerprint))
 
-    def prepare(self, model_id: int) -> None:
+    def prepare(self, model_id: int) -> bool:
         """Do nothing: exact search needs no index."""
+        return True
 
     def tidy(self) -> None:
         """Overwrite what a killed program left, compact sparse files, and delete those that nobody reads any more."""
         tidy(self._database, self._folder)
 
-    def _take_out(self, connection: Connection, video_ids: Sequence[int], model_id: int | None = None) -> int:
+    def _take_out(self, connection: Connection, video_ids: Sequence[int], whose: ColumnElement[bool]) -> int:
         removed = 0
         for start in range(0, len(video_ids), AT_ONCE):
-            chosen = table.c.video_id.in_(video_ids[start : start + AT_ONCE])
-            whose = true() if model_id is None else table.c.model_id == model_id
-            count, places = take_out(connection, and_(chosen, whose))
+            chosen = and_(table.c.video_id.in_(video_ids[start : start + AT_ONCE]), whose)
+            count, places = take_out(connection, chosen)
             removed += count
             if count:
                 after_commit(connection, partial(wipe, self._database, self._folder, places))
