@@ -18,7 +18,7 @@ import typer
 from typer.exceptions import TyperException
 
 from tagtower.errors import TagTowerError, UsageError
-from tagtower.faces.cli import config, data, demo, embed, evaluate, label, start, train, worker
+from tagtower.faces.cli import config, data, demo, embed, evaluate, label, ledger, start, train, worker
 from tagtower.faces.cli.output import say
 from tagtower.storage.atomic import NO_ROOM
 
@@ -40,6 +40,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("label")(label.label)
 app.command("embed")(embed.embed)
 app.command("worker")(worker.worker)
+app.command("ledger")(ledger.ledger)
 app.add_typer(data.app, name="data")
 app.add_typer(config.app, name="config")
 
