@@ -18,7 +18,7 @@ import typer
 from typer.exceptions import TyperException
 
 from tagtower.errors import TagTowerError, UsageError
-from tagtower.faces.cli import config, data, demo, embed, evaluate, label, ledger, start, train, worker
+from tagtower.faces.cli import config, data, demo, embed, evaluate, label, ledger, retry, start, train, worker
 from tagtower.faces.cli.output import say
 from tagtower.storage.atomic import NO_ROOM
 
@@ -41,6 +41,7 @@ app.command("label")(label.label)
 app.command("embed")(embed.embed)
 app.command("worker")(worker.worker)
 app.command("ledger")(ledger.ledger)
+app.command("retry")(retry.retry)
 app.add_typer(data.app, name="data")
 app.add_typer(config.app, name="config")
 
