@@ -26,7 +26,9 @@ from tagtower.faces.cli import (
     embed,
     evaluate,
     label,
+    ledger,
     models,
+    retry,
     start,
     tags,
     train,
@@ -55,6 +57,8 @@ app.command("calibrate")(calibrate.calibrate)
 app.command("embed")(embed.embed)
 app.command("worker")(worker.worker)
 app.add_typer(tags.app, name="tags")
+app.command("ledger")(ledger.ledger)
+app.command("retry")(retry.retry)
 app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="models")
 app.add_typer(config.app, name="config")
