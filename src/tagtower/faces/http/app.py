@@ -14,7 +14,7 @@ from tagtower.faces.http.problems import RESPONSES, add_problem_handlers
 from tagtower.faces.http.requests import RequestFrame
 from tagtower.faces.http.settings import ServerSettings
 from tagtower.usecases.installation.home import Installation
-from tagtower.usecases.installation.recommend import Recommender
+from tagtower.usecases.installation.questions import Answering
 
 DESCRIPTION = """\
 Stores videos, labels them from a tag library that changes by the minute, and finds them by tag.
@@ -29,7 +29,7 @@ ROUTERS: tuple[APIRouter, ...] = ()
 def create_app(
     installation: Installation,
     *,
-    labeller: Recommender | None = None,
+    labeller: Answering | None = None,
     settings: ServerSettings | None = None,
 ) -> FastAPI:
     """Return the application of an open installation.

@@ -13,7 +13,7 @@ from tagtower.faces.http.settings import ServerSettings
 from tagtower.media.isolation import Decoder
 from tagtower.usecases.installation import keys
 from tagtower.usecases.installation.home import Installation
-from tagtower.usecases.installation.recommend import Recommender
+from tagtower.usecases.installation.questions import Answering, LazyRecommender
 
 DECODERS = 1
 """Processes that look at files which come in; more would only take the cores from the workers."""
@@ -24,11 +24,11 @@ class Parts:
     """The installation and what the server keeps beside it."""
 
     def __init__(
-        self, installation: Installation, settings: ServerSettings, recommender: Recommender | None = None
+        self, installation: Installation, settings: ServerSettings, recommender: Answering | None = None
     ) -> None:
         self.installation = installation
         self.settings = settings
-        self.recommender = Recommender(installation) if recommender is None else recommender
+        self.recommender: Answering = LazyRecommender(installation) if recommender is None else recommender
         self.secret = keys.session_secret(installation)
         self.rates = Rates(settings.requests_per_second, settings.requests_burst)
         self.refusals = Rates(settings.refusals_per_minute / 60, settings.refusals_per_minute)

@@ -6,10 +6,9 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, final
 
-from tagtower.errors import ConflictError, TagTowerError
+from tagtower.errors import ConflictError, InputError, MediaError, TagTowerError
 from tagtower.features.store import FeatureStore
 from tagtower.library.models import ModelRecord, active_model
 from tagtower.library.snapshot import TagSource
@@ -18,51 +17,10 @@ from tagtower.pipeline.extract import FeatureExtractor
 from tagtower.records import RankedTag
 from tagtower.usecases.installation.home import Installation
 from tagtower.usecases.installation.labelling import Labeller, NotSeen, Seen, open_labeller
+from tagtower.usecases.installation.questions import Question, Recommended
+from tagtower.usecases.installation.retro import preview
 from tagtower.usecases.label import evidence_json
 from tagtower.usecases.session import Device
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A video that tags are wanted for: a file of this machine, words, or both."""
-
-    media: Path | None = None
-    title: str | None = None
-    description: str | None = None
-    subtitles: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Recommended:
-    """The tags for a question, best first, or why there are none; under which model and tag library."""
-
-    tags: tuple[RankedTag, ...]
-    modalities: dict[str, float]
-    model: str
-    library_version: int
-    error: TagTowerError | None = None
-
-    def to_json(self, *, evidence: bool = True) -> dict[str, Any]:
-        """Return it for a reader of JSON."""
-        found: dict[str, Any] = {"model": self.model, "library": self.library_version}
-        if self.error is not None:
-            error = {
-                "type": type(self.error).__name__,
-                "message": self.error.message,
-                "hint": self.error.hint,
-            }
-            return {**found, "error": error}
-        tags = [
-            {
-                "tag": one.text,
-                "rank": one.rank,
-                "distance": one.distance,
-                "score": one.score,
-                **({"evidence": evidence_json(one.evidence)} if evidence else {}),
-            }
-            for one in self.tags
-        ]
-        return {**found, "tags": tags, "modalities": self.modalities}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +80,51 @@ class Recommender:
                     continue
                 answer = answers[one.id]
                 weights = {str(name): round(weight, 6) for name, weight in one.modalities.items()}
-                found.append(Recommended(answer.tags, weights, labeller.model.name, answer.library_version))
+                found.append(
+                    Recommended(
+                        tuple(map(_plain_tag, answer.tags)),
+                        weights,
+                        labeller.model.name,
+                        answer.library_version,
+                    )
+                )
             return found
+
+    def preview(
+        self,
+        text: str,
+        aliases: Sequence[str] = (),
+        *,
+        description: str | None = None,
+        threshold: float | None = None,
+        shown: int = 10,
+    ) -> dict[str, Any]:
+        """Return on which stored videos a tag would be suggested, if it were added, as JSON has it.
+
+        Raises:
+            TagLibraryError: the text can be no tag.
+            ConflictError: there is no active model.
+        """
+        with self.at_work() as labeller:
+            return preview(
+                self._installation,
+                text,
+                aliases,
+                description=description,
+                threshold=threshold,
+                shown=shown,
+                session=labeller.session,
+                vectors=labeller.vectors,
+            ).to_json()
+
+    def warm(self) -> None:
+        """Open the model now, and take the tags in.
+
+        Raises:
+            ConflictError: there is no active model.
+        """
+        with self.at_work() as labeller:
+            labeller.prepare()
 
     @contextmanager
     def at_work(self) -> Iterator[Labeller]:
@@ -174,10 +175,18 @@ def _asked(place: int, one: Question) -> _Asked:
     return _Asked(-1 - place, media, False, one.title, one.description, one.subtitles)
 
 
+def _plain_tag(one: RankedTag) -> dict[str, Any]:
+    return {
+        "tag": one.text,
+        "rank": one.rank,
+        "distance": one.distance,
+        "score": one.score,
+        "evidence": evidence_json(one.evidence),
+    }
+
+
 def _plain(one: NotSeen) -> TagTowerError:
     """The failure without the path of the file, which is the server's own."""
-    from tagtower.errors import InputError, MediaError
-
     if isinstance(one.error, MediaError):
         return InputError(f"The media file {one.error.reason}.", hint=one.error.hint)
     return one.error
