@@ -25,10 +25,12 @@ from tagtower.faces.cli import (
     demo,
     embed,
     evaluate,
+    keys,
     label,
     ledger,
     models,
     retry,
+    serve,
     start,
     tags,
     train,
@@ -59,9 +61,12 @@ app.command("worker")(worker.worker)
 app.add_typer(tags.app, name="tags")
 app.command("ledger")(ledger.ledger)
 app.command("retry")(retry.retry)
+app.command("serve")(serve.serve)
+app.command("serve-http", hidden=True)(serve.serve_http)
 app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="models")
 app.add_typer(config.app, name="config")
+app.add_typer(keys.app, name="keys")
 
 
 def _show_version(wanted: bool) -> bool:
