@@ -18,7 +18,20 @@ import typer
 from typer.exceptions import TyperException
 
 from tagtower.errors import TagTowerError, UsageError
-from tagtower.faces.cli import calibrate, config, data, demo, embed, evaluate, label, start, train, worker
+from tagtower.faces.cli import (
+    calibrate,
+    config,
+    data,
+    demo,
+    embed,
+    evaluate,
+    label,
+    models,
+    start,
+    tags,
+    train,
+    worker,
+)
 from tagtower.faces.cli.output import say
 from tagtower.storage.atomic import NO_ROOM
 
@@ -41,7 +54,9 @@ app.command("label")(label.label)
 app.command("calibrate")(calibrate.calibrate)
 app.command("embed")(embed.embed)
 app.command("worker")(worker.worker)
+app.add_typer(tags.app, name="tags")
 app.add_typer(data.app, name="data")
+app.add_typer(models.app, name="models")
 app.add_typer(config.app, name="config")
 
 
