@@ -114,14 +114,22 @@ def left_in_rows(installation, video: int, content: str | None) -> list[str]:
                     found.append(table.name)
                 if any((content and content in text) or f"'{video}'" in text for text in texts):
                     found.append(table.name)
-                if table.name == "changes" and any(bar[0] == video for bar in (row["detail"] or {}).get("bars", [])):
+                if table.name == "changes" and any(
+                    bar[0] == video for bar in (row["detail"] or {}).get("bars", [])
+                ):
                     found.append(table.name)
     return found
 
 
 def test_a_video_is_erased_from_everywhere(installation, rows, job) -> None:
     video = put(
-        installation, job.clips["red-low"], NAME, owner="ann", title=TITLE, subtitles=SUBTITLES, description="d" * 50
+        installation,
+        job.clips["red-low"],
+        NAME,
+        owner="ann",
+        title=TITLE,
+        subtitles=SUBTITLES,
+        description="d" * 50,
     )
     kept = put(installation, job.clips["green"], "kept", title="Ouagadougou by night")
     vector = everything(installation, rows, video)
@@ -175,7 +183,9 @@ def test_all_of_an_owner_goes_and_what_others_refer_to_stays(installation, job) 
     own = put(installation, job.clips["red-low"], "own", owner="ann", title="mine alone")
     twice = put(installation, job.clips["low"], "one", owner="ann")
     put(installation, job.clips["low"], "two", owner="ann")
-    shared = put(installation, job.clips["green"], "shared", owner="ann", title="ann's words", description="ann's")
+    shared = put(
+        installation, job.clips["green"], "shared", owner="ann", title="ann's words", description="ann's"
+    )
     put(installation, job.clips["green"], "also", owner="bob", title="bob's words")
     later = put(installation, job.clips["high"], "bobs", owner="bob", title="bob came first")
     put(installation, job.clips["high"], "anns", owner="ann", title="ann came later")
@@ -186,7 +196,11 @@ def test_all_of_an_owner_goes_and_what_others_refer_to_stays(installation, job) 
     assert sorted(one.video_id for one in proofs if not one.whole) == sorted([shared, later])
     found = show_video(installation, shared)
     assert [one.owner for one in found.references] == ["bob"]
-    assert (found.video.title, found.video.description, found.video.shelf) == ("bob's words", None, "unlabelled")
+    assert (found.video.title, found.video.description, found.video.shelf) == (
+        "bob's words",
+        None,
+        "unlabelled",
+    )
     assert (show_video(installation, later).video.title, show_video(installation, later).video.shelf) == (
         "bob came first",
         "labelled",
@@ -294,7 +308,15 @@ def test_many_are_erased_and_none_of_them_stays_in_the_file(sqlite_installation)
     secrets = {}
     for number in range(150):
         title = f"secret-{number * 7919:08d}-" + "x" * (number % 90)
-        secrets[put(installation, None, f"name-{number:06d}-of-a-video", owner="ann" if number % 3 else "bob", title=title)] = title
+        secrets[
+            put(
+                installation,
+                None,
+                f"name-{number:06d}-of-a-video",
+                owner="ann" if number % 3 else "bob",
+                title=title,
+            )
+        ] = title
     erase_owner(installation, "ann", author="admin")
     data = (installation.home / "library.sqlite").read_bytes()
     with installation.database.read() as connection:
