@@ -19,16 +19,20 @@ from typer.exceptions import TyperException
 
 from tagtower.errors import TagTowerError, UsageError
 from tagtower.faces.cli import (
+    backup,
     config,
     data,
     demo,
     embed,
     evaluate,
+    init,
     label,
+    ledger,
     models,
     start,
     tags,
     train,
+    videos,
     worker,
 )
 from tagtower.faces.cli.output import say
@@ -51,8 +55,12 @@ app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("label")(label.label)
 app.command("embed")(embed.embed)
-app.command("worker")(worker.worker)
+app.command("init")(init.init)
 app.add_typer(tags.app, name="tags")
+app.add_typer(videos.app, name="videos")
+app.command("worker")(worker.worker)
+app.command("ledger")(ledger.ledger)
+app.add_typer(backup.app, name="backup")
 app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="models")
 app.add_typer(config.app, name="config")
