@@ -51,7 +51,8 @@ def everything(installation, rows, video: int) -> np.ndarray:
     rows.say(video, tag, "accept")
     rows.bar(video, other)
     neighbour = rows.video("another")
-    evidence = {"neighbours": [{"id": str(video), "weight": 0.7}, {"id": "77", "weight": 0.3}]}
+    names = ({"id": NAME, "weight": 0.7, "video": video}, {"id": "77", "weight": 0.3})
+    evidence = {"neighbours": [*names, {"id": f"video:{video}", "weight": 0.1}]}
     rows.suggest(neighbour, model, tag, evidence=evidence)
     vector = np.random.default_rng(video).normal(size=(1, 4)).astype(np.float32)
     vector /= np.linalg.norm(vector)
@@ -112,7 +113,10 @@ def left_in_rows(installation, video: int, content: str | None) -> list[str]:
                 texts = [f"{name}={value}" for name, value in row.items()]
                 if row.get("video_id") == video or (table.name == "videos" and row["id"] == video):
                     found.append(table.name)
-                if any((content and content in text) or f"'{video}'" in text for text in texts):
+                if any(
+                    (content and content in text) or f"'video': {video}" in text or f"'video:{video}'" in text
+                    for text in texts
+                ):
                     found.append(table.name)
                 if table.name == "changes" and any(
                     bar[0] == video for bar in (row["detail"] or {}).get("bars", [])
@@ -145,7 +149,10 @@ def test_a_video_is_erased_from_everywhere(installation, rows, job) -> None:
         "video": 1, "references": 1, "media": 1, "features": 2, "previews": 1, "suggestions": 1, "verdicts": 1,
         "vectors": 1,
     }  # fmt: skip
-    assert (proof.removed["evidence"], proof.removed["history"], proof.checked["left"]) == (1, 1, 0)
+    with installation.database.read() as connection:
+        (found,) = connection.scalars(select(schema.suggestions.c.evidence))
+    assert found == {"neighbours": [{"id": "77", "weight": 0.3}]}
+    assert (proof.removed["evidence"], proof.removed["history"], proof.checked["left"]) == (2, 1, 0)
     assert left_in_rows(installation, video, content) == []
     after = bytes_of(installation)
     for secret in (content, TITLE, SUBTITLES[:100], NAME, "ninetieth", "whispered", hash_text(TITLE)):
