@@ -61,7 +61,10 @@ def dump_table(connection: Connection, table: Table, path: Path) -> int:
     rows = connection.execution_options(yield_per=ROWS).execute(select(*columns))
     count = 0
     with gzip.open(path, "wt", compresslevel=FASTEST, encoding="utf-8", newline="\n") as file:
-        header = {"table": table.name, "columns": [[one.name, kind] for one, kind in zip(columns, kinds, strict=True)]}
+        header = {
+            "table": table.name,
+            "columns": [[one.name, kind] for one, kind in zip(columns, kinds, strict=True)],
+        }
         file.write(json.dumps(header) + "\n")
         leased = [one.name.startswith("lease_") for one in columns]
         for row in rows:
@@ -130,7 +133,9 @@ def given_numbers(connection: Connection) -> dict[str, int]:
                 greatest = max(greatest, int(given or 0))
         else:
             sequence = _sequence(connection, table, column)
-            given = connection.scalar(text(f"SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {sequence}"))
+            given = connection.scalar(
+                text(f"SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {sequence}")
+            )
             greatest = max(greatest, int(given or 0))
         found[table.name] = greatest
     return found
@@ -154,7 +159,9 @@ def set_numbers(connection: Connection, numbers: Mapping[str, int]) -> None:
 def _insertion(connection: Connection, table: Table) -> Any:
     if table.name == "videos" and connection.dialect.name == "postgresql":
         words = func.array_to_tsvector(cast(bindparam(COMPUTED), ARRAY(Text)))
-        values = {one.name: bindparam(one.name) for one in table.columns if one.name != COMPUTED}
+        values: dict[str, Any] = {
+            one.name: bindparam(one.name) for one in table.columns if one.name != COMPUTED
+        }
         return insert(table).values({**values, COMPUTED: words})
     return insert(table)
 

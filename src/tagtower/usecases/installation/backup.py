@@ -142,7 +142,7 @@ def _write(installation: Installation, folder: Path, out: Path, with_media: bool
         models=len(folders),
         media=media - len(missing) if with_media else 0,
         missing=tuple(missing),
-        bytes=sum(one["bytes"] for one in files.values()),
+        bytes=sum(int(str(one["bytes"])) for one in files.values()),
     )
 
 
@@ -169,7 +169,9 @@ def _write_vectors(installation: Installation, connection: Connection, folder: P
 
 def _write_media_list(connection: Connection, path: Path) -> int:
     rows = connection.execution_options(yield_per=1000).execute(
-        select(videos.c.media, videos.c.content_hash, videos.c.bytes).where(videos.c.stored).order_by(videos.c.id)
+        select(videos.c.media, videos.c.content_hash, videos.c.bytes)
+        .where(videos.c.stored)
+        .order_by(videos.c.id)
     )
     count = 0
     with gzip.open(path, "wt", compresslevel=FASTEST, encoding="utf-8", newline="\n") as file:

@@ -154,7 +154,9 @@ def restore_backup(
 
 def _described(folder: Path) -> Described:
     path = folder / DESCRIPTION
-    wrong = StorageError(f"{path}: there is no backup, or it is damaged.", hint="Give the folder of a backup.")
+    wrong = StorageError(
+        f"{path}: there is no backup, or it is damaged.", hint="Give the folder of a backup."
+    )
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         seal = found.pop("seal")
@@ -169,7 +171,9 @@ def _described(folder: Path) -> Described:
         described = Described(folder, **{name: found[name] for name in names})
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise wrong from None
-    if any(PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts for name in described.files):
+    if any(
+        PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts for name in described.files
+    ):
         raise wrong
     return described
 
@@ -208,9 +212,7 @@ def _fill(described: Described, database: Database, store: VectorStore) -> int:
         for table in dumped_tables():
             if table.name not in described.rows:
                 continue
-            count = load_table(
-                connection, table.name, described.folder / TABLES / f"{table.name}{SUFFIX}"
-            )
+            count = load_table(connection, table.name, described.folder / TABLES / f"{table.name}{SUFFIX}")
             if count != described.rows[table.name]:
                 raise StorageError(
                     f"{described.folder}: the table {table.name} has {count:,} rows, not "
