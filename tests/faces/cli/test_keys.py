@@ -27,7 +27,7 @@ def test_a_key_is_shown_once_listed_without_its_secret_and_revoked(
     assert main(["keys", home, "revoke", "press desk"]) == 0
     capsys.readouterr()
     assert main(["keys", home, "list", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["keys"][0]["revoked_at"]
+    assert json.loads(capsys.readouterr().out)["keys"][0]["revoked"]
 
 
 def test_a_role_that_there_is_not_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
