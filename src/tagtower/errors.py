@@ -13,6 +13,7 @@
     ├── OfflineError                a hub name was given and the hub cannot be reached
     ├── StorageError                the disk is full, read-only, or a stored file is damaged
     │   └── DatabaseError           the database is gone, locked, full, or of another version
+    ├── FetchError                  something outside may not, or cannot, be fetched
     ├── NotFoundError               there is no such tag, video, model or feed
     ├── ConflictError               someone else has changed the same thing, or it is in another state
     └── TrainingError               training cannot start or go on
@@ -109,6 +110,10 @@ class StorageError(TagTowerError):
 
 class DatabaseError(StorageError):
     """The database of an installation is gone, locked, full, or of another version."""
+
+
+class FetchError(TagTowerError):
+    """Something outside may not be fetched, or cannot: a feed, or a video by its address."""
 
 
 class NotFoundError(TagTowerError):

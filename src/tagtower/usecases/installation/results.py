@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from sqlalchemy import Connection, delete, insert
@@ -84,6 +85,33 @@ def write_results(
     for token, ids in by_token([one.leased for one in found]).items():
         kept |= complete(connection, ids, token, now=now)
     seen = {one.leased.id: one.seen for one in found if one.leased.id in kept}
+    write_answers(connection, vectors, model, seen, answers, at=now)
+    shelves: dict[int, Shelf] = {}
+    for one in gone:
+        shelf = fail(connection, one.leased.id, one.leased.token, one.failure, now=now, rules=rules)
+        if shelf is not None:
+            shelves[one.leased.id] = shelf
+    given_up = sum(shelf == "failed" for shelf in shelves.values())
+    workers.report(connection, worker, now=now, done=len(kept), failed=given_up)
+    return Written(frozenset(kept), shelves)
+
+
+def write_answers(
+    connection: Connection,
+    vectors: VectorStore,
+    model: ModelRecord,
+    seen: Mapping[int, Seen],
+    answers: Sequence[Answer],
+    *,
+    at: datetime,
+) -> None:
+    """Write what a model sees in videos and says of them, in place of what it saw and said before.
+
+    Answers for other videos than those in `seen` are passed over.
+
+    Raises:
+        StorageError: a vector cannot be written.
+    """
     if seen:
         rows = np.stack([one.embedded.vector for one in seen.values()])
         vectors.add(connection, model.id, list(seen), rows, fingerprint=model.vector_fingerprint)
@@ -98,7 +126,7 @@ def write_results(
             answer.suggested,
             origin="model",
             library_version=answer.library_version,
-            at=now,
+            at=at,
         )
         embedded = seen[answer.video_id].embedded
         note_circumstances(
@@ -108,14 +136,6 @@ def write_results(
             modalities={name: round(weight, 6) for name, weight in embedded.weights.items()},
             warnings=embedded.warnings,
         )
-    shelves: dict[int, Shelf] = {}
-    for one in gone:
-        shelf = fail(connection, one.leased.id, one.leased.token, one.failure, now=now, rules=rules)
-        if shelf is not None:
-            shelves[one.leased.id] = shelf
-    given_up = sum(shelf == "failed" for shelf in shelves.values())
-    workers.report(connection, worker, now=now, done=len(kept), failed=given_up)
-    return Written(frozenset(kept), shelves)
 
 
 def _write_frames(connection: Connection, model: ModelRecord, seen: Mapping[int, Seen]) -> None:
