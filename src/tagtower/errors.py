@@ -7,7 +7,8 @@
     ├── InputError                  something handed in is unusable; it names the file, line or field
     │   ├── MediaError              a media file
     │   ├── ManifestError           a manifest or one of its rows
-    │   └── TagLibraryError         a tag library or one of its entries
+    │   ├── TagLibraryError         a tag library or one of its entries
+    │   └── FeedError               a feed of headlines
     ├── ModelError                  a model folder is missing, incomplete, altered or of another version
     │   └── FingerprintError        vectors of two different models were about to be mixed
     ├── OfflineError                a hub name was given and the hub cannot be reached
@@ -90,6 +91,10 @@ class ManifestError(InputError):
 
 class TagLibraryError(InputError):
     """A tag library, or one entry of it, cannot be used."""
+
+
+class FeedError(InputError):
+    """A feed of headlines cannot be used."""
 
 
 class ModelError(TagTowerError):

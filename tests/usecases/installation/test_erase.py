@@ -51,7 +51,8 @@ def everything(installation, rows, video: int) -> np.ndarray:
     rows.say(video, tag, "accept")
     rows.bar(video, other)
     neighbour = rows.video("another")
-    evidence = {"neighbours": [{"id": str(video), "weight": 0.7}, {"id": "77", "weight": 0.3}]}
+    names = ({"id": NAME, "weight": 0.7, "video": video}, {"id": "77", "weight": 0.3})
+    evidence = {"neighbours": [*names, {"id": f"video:{video}", "weight": 0.1}]}
     rows.suggest(neighbour, model, tag, evidence=evidence)
     vector = np.random.default_rng(video).normal(size=(1, 4)).astype(np.float32)
     vector /= np.linalg.norm(vector)
@@ -112,16 +113,27 @@ def left_in_rows(installation, video: int, content: str | None) -> list[str]:
                 texts = [f"{name}={value}" for name, value in row.items()]
                 if row.get("video_id") == video or (table.name == "videos" and row["id"] == video):
                     found.append(table.name)
-                if any((content and content in text) or f"'{video}'" in text for text in texts):
+                if any(
+                    (content and content in text) or f"'video': {video}" in text or f"'video:{video}'" in text
+                    for text in texts
+                ):
                     found.append(table.name)
-                if table.name == "changes" and any(bar[0] == video for bar in (row["detail"] or {}).get("bars", [])):
+                if table.name == "changes" and any(
+                    bar[0] == video for bar in (row["detail"] or {}).get("bars", [])
+                ):
                     found.append(table.name)
     return found
 
 
 def test_a_video_is_erased_from_everywhere(installation, rows, job) -> None:
     video = put(
-        installation, job.clips["red-low"], NAME, owner="ann", title=TITLE, subtitles=SUBTITLES, description="d" * 50
+        installation,
+        job.clips["red-low"],
+        NAME,
+        owner="ann",
+        title=TITLE,
+        subtitles=SUBTITLES,
+        description="d" * 50,
     )
     kept = put(installation, job.clips["green"], "kept", title="Ouagadougou by night")
     vector = everything(installation, rows, video)
@@ -137,7 +149,10 @@ def test_a_video_is_erased_from_everywhere(installation, rows, job) -> None:
         "video": 1, "references": 1, "media": 1, "features": 2, "previews": 1, "suggestions": 1, "verdicts": 1,
         "vectors": 1,
     }  # fmt: skip
-    assert (proof.removed["evidence"], proof.removed["history"], proof.checked["left"]) == (1, 1, 0)
+    with installation.database.read() as connection:
+        (found,) = connection.scalars(select(schema.suggestions.c.evidence))
+    assert found == {"neighbours": [{"id": "77", "weight": 0.3}]}
+    assert (proof.removed["evidence"], proof.removed["history"], proof.checked["left"]) == (2, 1, 0)
     assert left_in_rows(installation, video, content) == []
     after = bytes_of(installation)
     for secret in (content, TITLE, SUBTITLES[:100], NAME, "ninetieth", "whispered", hash_text(TITLE)):
@@ -175,7 +190,9 @@ def test_all_of_an_owner_goes_and_what_others_refer_to_stays(installation, job) 
     own = put(installation, job.clips["red-low"], "own", owner="ann", title="mine alone")
     twice = put(installation, job.clips["low"], "one", owner="ann")
     put(installation, job.clips["low"], "two", owner="ann")
-    shared = put(installation, job.clips["green"], "shared", owner="ann", title="ann's words", description="ann's")
+    shared = put(
+        installation, job.clips["green"], "shared", owner="ann", title="ann's words", description="ann's"
+    )
     put(installation, job.clips["green"], "also", owner="bob", title="bob's words")
     later = put(installation, job.clips["high"], "bobs", owner="bob", title="bob came first")
     put(installation, job.clips["high"], "anns", owner="ann", title="ann came later")
@@ -186,7 +203,11 @@ def test_all_of_an_owner_goes_and_what_others_refer_to_stays(installation, job) 
     assert sorted(one.video_id for one in proofs if not one.whole) == sorted([shared, later])
     found = show_video(installation, shared)
     assert [one.owner for one in found.references] == ["bob"]
-    assert (found.video.title, found.video.description, found.video.shelf) == ("bob's words", None, "unlabelled")
+    assert (found.video.title, found.video.description, found.video.shelf) == (
+        "bob's words",
+        None,
+        "unlabelled",
+    )
     assert (show_video(installation, later).video.title, show_video(installation, later).video.shelf) == (
         "bob came first",
         "labelled",
@@ -294,7 +315,15 @@ def test_many_are_erased_and_none_of_them_stays_in_the_file(sqlite_installation)
     secrets = {}
     for number in range(150):
         title = f"secret-{number * 7919:08d}-" + "x" * (number % 90)
-        secrets[put(installation, None, f"name-{number:06d}-of-a-video", owner="ann" if number % 3 else "bob", title=title)] = title
+        secrets[
+            put(
+                installation,
+                None,
+                f"name-{number:06d}-of-a-video",
+                owner="ann" if number % 3 else "bob",
+                title=title,
+            )
+        ] = title
     erase_owner(installation, "ann", author="admin")
     data = (installation.home / "library.sqlite").read_bytes()
     with installation.database.read() as connection:

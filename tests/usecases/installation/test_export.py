@@ -23,7 +23,7 @@ def library(installation, job) -> list[int]:
     """A clip and a title, with tags of persons and a model."""
     rows = Rows(installation.database)
     examples = [
-        Example(Video("clip", str(job.clips["green"]), "A \"quoted\", title\nof two lines")),
+        Example(Video("clip", str(job.clips["green"]), 'A "quoted", title\nof two lines')),
         Example(Video("words", None, "Ünïcode 名前")),
     ]
     videos = [one.video_id for one in put_videos(installation, examples, PutSettings(owner="ann"))]
@@ -44,7 +44,7 @@ def test_an_export_is_read_as_a_manifest(installation, job, library, tmp_path, s
     assert all("columns that are not known" in one.what for one in problems.first)
     by_id = {int(one.video.id): one for one in examples}
     clip = by_id[library[0]]
-    assert clip.video.title == "A \"quoted\", title\nof two lines"
+    assert clip.video.title == 'A "quoted", title\nof two lines'
     if suffix != ".csv":
         assert clip.tags == ("den; of foxes", "fox")
     assert by_id[library[1]].video.media is None
@@ -79,7 +79,9 @@ def test_it_is_streamed_in_parts_of_one_moment(installation, library, tmp_path, 
     real = export._row
 
     def meanwhile(*call: object) -> dict[str, object]:
-        if installation.database.dialect == "postgresql":  # SQLite's writers need not wait either, but its test would
+        if (
+            installation.database.dialect == "postgresql"
+        ):  # SQLite's writers need not wait either, but its test would
             rows.video("added meanwhile")
         return real(*call)
 
@@ -105,6 +107,9 @@ def test_what_is_there_is_not_overwritten_unasked(installation, library, tmp_pat
     assert out.read_text() == "mine"
     export_videos(installation, out, Search(), overwrite=True)
     assert out.read_text() != "mine"
-    for wrong, search in ((tmp_path / "out.txt", Search()), (tmp_path / "new.csv", Search(similar=library[0]))):
+    for wrong, search in (
+        (tmp_path / "out.txt", Search()),
+        (tmp_path / "new.csv", Search(similar=library[0])),
+    ):
         with pytest.raises(UsageError):
             export_videos(installation, wrong, search)

@@ -19,12 +19,14 @@ from typer.exceptions import TyperException
 
 from tagtower.errors import TagTowerError, UsageError
 from tagtower.faces.cli import (
+    backup,
     calibrate,
     config,
     data,
     demo,
     embed,
     evaluate,
+    init,
     keys,
     label,
     ledger,
@@ -34,6 +36,7 @@ from tagtower.faces.cli import (
     start,
     tags,
     train,
+    videos,
     worker,
 )
 from tagtower.faces.cli.output import say
@@ -63,6 +66,9 @@ app.command("ledger")(ledger.ledger)
 app.command("retry")(retry.retry)
 app.command("serve")(serve.serve)
 app.command("serve-http", hidden=True)(serve.serve_http)
+app.command("init")(init.init)
+app.add_typer(videos.app, name="videos")
+app.add_typer(backup.app, name="backup")
 app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="models")
 app.add_typer(config.app, name="config")
