@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from itertools import islice
@@ -61,7 +61,10 @@ def dump_table(connection: Connection, table: Table, path: Path) -> int:
     rows = connection.execution_options(yield_per=ROWS).execute(select(*columns))
     count = 0
     with gzip.open(path, "wt", compresslevel=FASTEST, encoding="utf-8", newline="\n") as file:
-        header = {"table": table.name, "columns": [[one.name, kind] for one, kind in zip(columns, kinds, strict=True)]}
+        header = {
+            "table": table.name,
+            "columns": [[one.name, kind] for one, kind in zip(columns, kinds, strict=True)],
+        }
         file.write(json.dumps(header) + "\n")
         leased = [one.name.startswith("lease_") for one in columns]
         for row in rows:
@@ -99,10 +102,9 @@ def load_table(connection: Connection, name: str, path: Path) -> int:
     while part := list(islice(lines, ROWS)):
         rows = [_row(path, values, columns) for values in part]
         for row in rows:
-            values = {one: row[one] for one in later if row.get(one) is not None}
-            if values:
+            if any(row.get(one) is not None for one in later):
                 postponed.append({"key": row[key], **{one: row[one] for one in later}})
-                row.update(dict.fromkeys(values))
+                row.update(dict.fromkeys(later))
             if name == "videos":
                 found = search_words(row.get("title"), row.get("description"), row.get("subtitles"))
                 row[COMPUTED] = found if connection.dialect.name == "postgresql" else " ".join(found)
@@ -130,7 +132,9 @@ def given_numbers(connection: Connection) -> dict[str, int]:
                 greatest = max(greatest, int(given or 0))
         else:
             sequence = _sequence(connection, table, column)
-            given = connection.scalar(text(f"SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {sequence}"))
+            given = connection.scalar(
+                text(f"SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {sequence}")
+            )
             greatest = max(greatest, int(given or 0))
         found[table.name] = greatest
     return found
@@ -224,7 +228,3 @@ def _sequence(connection: Connection, table: Table, column: Column[Any]) -> str:
     assert found is not None, "its rows are numbered"
     return str(found)
 
-
-def names_of(tables: Iterable[Table]) -> list[str]:
-    """Return the names of tables, in their order."""
-    return [table.name for table in tables]

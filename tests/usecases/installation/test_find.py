@@ -104,9 +104,7 @@ def alike(installation, rows) -> tuple[int, list[int]]:
     model = rows.model()
     videos = [rows.video(f"video {n}", owner="even" if n % 2 == 0 else "odd") for n in range(12)]
     angles = np.linspace(0, np.pi / 2, len(videos))
-    vectors = np.stack(
-        [np.cos(angles), np.sin(angles), np.zeros_like(angles), np.zeros_like(angles)], axis=1
-    )
+    vectors = np.stack([np.cos(angles), np.sin(angles), np.zeros_like(angles), np.zeros_like(angles)], axis=1)
     store = vector_store(installation.database, installation.vectors)
     with installation.database.write() as connection:
         store.add(connection, model, videos, vectors.astype(np.float32))

@@ -15,9 +15,7 @@ from tagtower.records import Problems
 
 SOME_FAILED, NOTHING_DONE = 1, 3
 
-VideoIds = Annotated[
-    list[int] | None, typer.Argument(metavar="VIDEO", min=1, help="Numbers of videos.")
-]
+VideoIds = Annotated[list[int] | None, typer.Argument(metavar="VIDEO", min=1, help="Numbers of videos.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -113,7 +111,9 @@ def erase(
     owner: Annotated[
         str | None, typer.Option("--owner", metavar="NAME", help="All that this owner handed in.")
     ] = None,
-    finish: Annotated[bool, typer.Option("--finish", help="Go on with erasures that were interrupted.")] = False,
+    finish: Annotated[
+        bool, typer.Option("--finish", help="Go on with erasures that were interrupted.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     author: Author = None,
     as_json: options.Json = False,

@@ -233,7 +233,9 @@ def _show(shown: Shown) -> None:
         "video": str(video.id),
         "title": video.title or "",
         "shelf": f"{video.shelf} since {video.shelved_at:%Y-%m-%d %H:%M}",
-        "error": "" if video.error is None else f"{video.error.get('message')} {video.error.get('hint') or ''}",
+        "error": ""
+        if video.error is None
+        else f"{video.error.get('message')} {video.error.get('hint') or ''}",
         "added": f"{video.added_at:%Y-%m-%d %H:%M}",
         "published": "" if video.published_at is None else f"{video.published_at:%Y-%m-%d %H:%M}",
         "media": f"{video.media or 'none'}{'' if video.stored or not video.media else ' (not copied)'}",
@@ -261,8 +263,6 @@ def _show(shown: Shown) -> None:
         said = Table("tag", "verdict", "by", "at", box=None, pad_edge=False)
         for word in shown.verdicts:
             state = "" if word.state == "active" else f" ({word.state})"
-            said.add_row(
-                Text(word.tag + state), word.verdict, Text(word.author), f"{word.at:%Y-%m-%d %H:%M}"
-            )
+            said.add_row(Text(word.tag + state), word.verdict, Text(word.author), f"{word.at:%Y-%m-%d %H:%M}")
         print_line("")
         print_table(said)

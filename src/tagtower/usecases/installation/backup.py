@@ -116,7 +116,7 @@ def _write(installation: Installation, folder: Path, out: Path, with_media: bool
     with installation.database.read() as connection:
         if _erasures(connection) != erased:
             raise _ErasedMeanwhileError
-    files = {
+    files: dict[str, dict[str, Any]] = {
         path.relative_to(folder).as_posix(): {"sha256": hash_file(path), "bytes": path.stat().st_size}
         for path in sorted(folder.rglob("*"))
         if path.is_file()
@@ -169,7 +169,9 @@ def _write_vectors(installation: Installation, connection: Connection, folder: P
 
 def _write_media_list(connection: Connection, path: Path) -> int:
     rows = connection.execution_options(yield_per=1000).execute(
-        select(videos.c.media, videos.c.content_hash, videos.c.bytes).where(videos.c.stored).order_by(videos.c.id)
+        select(videos.c.media, videos.c.content_hash, videos.c.bytes)
+        .where(videos.c.stored)
+        .order_by(videos.c.id)
     )
     count = 0
     with gzip.open(path, "wt", compresslevel=FASTEST, encoding="utf-8", newline="\n") as file:

@@ -187,9 +187,7 @@ def _writer(path: Path) -> Iterator[Writer]:
 
 
 def _joined(row: dict[str, Any]) -> dict[str, str]:
-    return {
-        name: LIST_SEPARATOR.join("" if one is None else str(one) for one in row[name]) for name in LISTS
-    }
+    return {name: LIST_SEPARATOR.join("" if one is None else str(one) for one in row[name]) for name in LISTS}
 
 
 @contextmanager
