@@ -12,7 +12,7 @@ from tagtower.faces.http import health, metrics_route
 from tagtower.faces.http.parts import Parts
 from tagtower.faces.http.problems import RESPONSES, add_problem_handlers
 from tagtower.faces.http.requests import RequestFrame
-from tagtower.faces.http.routes import media, models, recommend, tag_changes, tags, uploads, videos
+from tagtower.faces.http.routes import events, media, models, recommend, tag_changes, tags, uploads, videos
 from tagtower.faces.http.settings import ServerSettings
 from tagtower.usecases.installation.home import Installation
 from tagtower.usecases.installation.questions import Answering
@@ -32,6 +32,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     tags.router,
     recommend.router,
     models.router,
+    events.router,
 )
 """Fixed addresses come before those with a number in the same place."""
 
