@@ -85,3 +85,8 @@ def last_event(connection: Connection) -> int:
 def forget_events(connection: Connection, before: datetime) -> int:
     """Forget what happened before a moment, and return how much that was."""
     return connection.execute(delete(events).where(events.c.at < before)).rowcount
+
+
+def any_before(connection: Connection, before: datetime) -> bool:
+    """Return whether there are events from before a moment."""
+    return connection.scalar(select(events.c.id).where(events.c.at < before).limit(1)) is not None
