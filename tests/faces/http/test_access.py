@@ -100,7 +100,8 @@ def test_another_site_can_change_nothing(keyless) -> None:
 
 def test_wrong_keys_are_slowed_down_and_right_ones_are_not(empty) -> None:
     answers = [
-        empty.get("/v1/tags", None, headers={"Authorization": f"Bearer tt_{n}"}).status_code for n in range(30)
+        empty.get("/v1/tags", None, headers={"Authorization": f"Bearer tt_{n}"}).status_code
+        for n in range(30)
     ]
     assert answers[:20] == [401] * 20
     assert 429 in answers[20:]
