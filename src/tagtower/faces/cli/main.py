@@ -18,7 +18,19 @@ import typer
 from typer.exceptions import TyperException
 
 from tagtower.errors import TagTowerError, UsageError
-from tagtower.faces.cli import config, data, demo, embed, evaluate, label, start, train, worker
+from tagtower.faces.cli import (
+    config,
+    data,
+    demo,
+    embed,
+    evaluate,
+    keys,
+    label,
+    serve,
+    start,
+    train,
+    worker,
+)
 from tagtower.faces.cli.output import say
 from tagtower.storage.atomic import NO_ROOM
 
@@ -40,8 +52,11 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("label")(label.label)
 app.command("embed")(embed.embed)
 app.command("worker")(worker.worker)
+app.command("serve")(serve.serve)
+app.command("serve-http", hidden=True)(serve.serve_http)
 app.add_typer(data.app, name="data")
 app.add_typer(config.app, name="config")
+app.add_typer(keys.app, name="keys")
 
 
 def _show_version(wanted: bool) -> bool:

@@ -28,7 +28,6 @@ from tagtower.library.models import (
 from tagtower.library.schema import answers, builds, frame_vectors, suggestions, videos
 from tagtower.library.sweeps import ask_for_missing
 from tagtower.library.vectors import VectorStore, vector_store
-from tagtower.towers.copying import copy_model
 from tagtower.usecases.installation.home import Installation
 
 FOLDER_DIGITS = 32
@@ -84,6 +83,8 @@ def add(installation: Installation, folder: Path, name: str | None = None) -> Mo
         ModelError: the folder holds no whole model.
         ConflictError: the model is there already, or another of that name.
     """
+    from tagtower.towers.copying import copy_model  # brings torch, which a server need not wait for
+
     source = folder.resolve()
     loaded = copy_model(source, installation.models / f".adding-{secrets.token_hex(8)}")
     arrived = loaded.folder
