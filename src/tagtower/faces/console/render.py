@@ -1,4 +1,4 @@
-"""Turning templates into answers: what every page knows, how figures are written, and notes that outlive one redirect."""
+"""Turning templates into answers: what every page knows, how figures are written, notes that outlive a redirect."""
 
 from __future__ import annotations
 
@@ -38,14 +38,18 @@ def page(request: Request, name: str, **values: Any) -> HTMLResponse:
     principal: Principal | None = getattr(request.state, "console_principal", None)
     session = session_of(request)
     note = None if is_part(request) else _flash_of(request)
-    text = environment().get_template(name).render(
-        principal=principal,
-        csrf="" if session is None else csrf_token(parts_of(request).secret, session),
-        path=request.url.path,
-        here=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
-        note=note,
-        now=parts_of(request).installation.clock(),
-        **values,
+    text = (
+        environment()
+        .get_template(name)
+        .render(
+            principal=principal,
+            csrf="" if session is None else csrf_token(parts_of(request).secret, session),
+            path=request.url.path,
+            here=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+            note=note,
+            now=parts_of(request).installation.clock(),
+            **values,
+        )
     )
     response = HTMLResponse(text)
     if note is not None:
@@ -65,7 +69,9 @@ def set_flash(response: Response, note: Flash) -> None:
     """Give a note along."""
     body = base64.urlsafe_b64encode(json.dumps(asdict(note)).encode()).decode()
     if len(body) > MAX_FLASH:
-        body = base64.urlsafe_b64encode(json.dumps(asdict(Flash("Done.", undo=note.undo, bad=note.bad))).encode()).decode()
+        body = base64.urlsafe_b64encode(
+            json.dumps(asdict(Flash("Done.", undo=note.undo, bad=note.bad))).encode()
+        ).decode()
     response.set_cookie(FLASH, body, max_age=FLASH_SECONDS, path="/", httponly=True, samesite="strict")
 
 
@@ -93,7 +99,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(
-        share=share, size=size, length=length, ago=ago, moment=moment, count=count, doing=evidence_of
+        share=share, size=size, length_of=length, ago=ago, moment=moment, count=count, doing=evidence_of
     )
     made.globals.update(file=address)
     return made
@@ -170,7 +176,9 @@ def evidence_of(evidence: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     for gain, name in sorted(gains, reverse=True):
         chips.append({"kind": "modality", "name": name, "gain": gain, "strong": gain >= best / 2})
     for one in evidence.get("neighbours", ())[:3]:
-        chips.append({"kind": "neighbour", "video": one.get("video"), "id": one["id"], "weight": one["weight"]})
+        chips.append(
+            {"kind": "neighbour", "video": one.get("video"), "id": one["id"], "weight": one["weight"]}
+        )
     return chips
 
 

@@ -38,7 +38,9 @@ class ConsoleRoute(APIRoute):
             except Problem as problem:
                 return failure(request, problem.status_code, str(problem.detail), problem.hint)
             except RequestValidationError:
-                return failure(request, 422, "The form was not filled in as it should be.", "Go back and look.")
+                return failure(
+                    request, 422, "The form was not filled in as it should be.", "Go back and look."
+                )
             except HTTPException as error:
                 return failure(request, error.status_code, str(error.detail), None)
 

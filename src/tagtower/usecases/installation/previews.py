@@ -44,7 +44,10 @@ def preview(installation: Installation, video_id: int, decoder: Decoder | None =
         return target
     media = f"{STORED}{video.media}" if video.stored else video.media
     try:
-        with InstallationMedia(installation.media).local(media) as path, _decoder(installation, decoder) as open_:
+        with (
+            InstallationMedia(installation.media).local(media) as path,
+            _decoder(installation, decoder) as open_,
+        ):
             found = open_.decode(path, LOOK)
     except MediaError as error:
         raise nothing from error

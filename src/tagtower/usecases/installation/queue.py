@@ -82,7 +82,9 @@ def review_queue(installation: Installation, *, limit: int = 20, skip: Collectio
         if not open_ or video_id in passed:
             continue
         new = [one for one in open_ if one.tag_id in fresh.get(video_id, ())]
-        doubt, tag = min((SURE if one.score is None else abs(one.score - 0.5), one.tag) for one in new or open_)
+        doubt, tag = min(
+            (SURE if one.score is None else abs(one.score - 0.5), one.tag) for one in new or open_
+        )
         why: Why = "new tag" if new else "unsure" if doubt < SURE else "unreviewed"
         waiting.append(Waiting(video_id, why, tag, doubt, len(open_)))
     waiting.sort(key=lambda one: (one.why != "new tag", one.doubt, -one.video_id))

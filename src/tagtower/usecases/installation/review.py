@@ -93,9 +93,7 @@ def review_video(installation: Installation, video_id: int) -> Review:
     return Review(shown, tuple(rows))
 
 
-def say(
-    installation: Installation, video_id: int, tag: str | int, verdict: Verdict, *, author: str
-) -> Said:
+def say(installation: Installation, video_id: int, tag: str | int, verdict: Verdict, *, author: str) -> Said:
     """Let a person say that a tag belongs to a video, or does not.
 
     Raises:
@@ -105,9 +103,7 @@ def say(
     """
     with installation.database.write() as connection:
         tag_found = members_of(connection, tag)
-        return give_verdict(
-            connection, video_id, tag_found, verdict, author=author, at=installation.clock()
-        )
+        return give_verdict(connection, video_id, tag_found, verdict, author=author, at=installation.clock())
 
 
 def take_back(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form
 from fastapi.responses import Response
+from starlette.concurrency import run_in_threadpool
 
+from tagtower.errors import NotFoundError
 from tagtower.faces.console.access import Editor, Seat
 from tagtower.faces.console.render import Flash, go, is_part, page
 from tagtower.faces.console.routes import ConsoleRoute
 from tagtower.library.verdicts import Said, Verdict
-from tagtower.usecases.installation.find import Search, find_videos
+from tagtower.usecases.installation.find import Found, Search, find_videos
 from tagtower.usecases.installation.health import health
 from tagtower.usecases.installation.queue import Waiting, review_queue
 from tagtower.usecases.installation.review import review_video, say, take_back
@@ -48,8 +51,6 @@ async def verdict(
     tag: Annotated[str, Form()],
 ) -> Response:
     """Keep what a person says of a tag; `tag` is a name of it, or `#NUMBER`."""
-    from starlette.concurrency import run_in_threadpool
-
     said = await run_in_threadpool(say, seat.installation, video_id, tag, verdict, author=seat.author)
     return await run_in_threadpool(_rows, seat, video_id, said, await seat.back(f"/review/{video_id}"))
 
@@ -62,18 +63,20 @@ async def undo(
     before: Annotated[Literal["accept", "reject", "add", ""], Form()] = "",
 ) -> Response:
     """Take a verdict back."""
-    from starlette.concurrency import run_in_threadpool
-
     word: Verdict | None = before or None
     await run_in_threadpool(take_back, seat.installation, video_id, tag, word, author=seat.author)
     return await run_in_threadpool(_rows, seat, video_id, None, await seat.back(f"/review/{video_id}"))
 
 
-def _show(seat: Seat, video_id: int, first: tuple[Waiting, ...], waiting: int, skipped: list[int]) -> Response:
+def _show(
+    seat: Seat, video_id: int, first: tuple[Waiting, ...], waiting: int, skipped: list[int]
+) -> Response:
     found = review_video(seat.installation, video_id)
     following = next((one.video_id for one in first if one.video_id != video_id), None)
     skip = ",".join(str(one) for one in [*skipped, video_id][-MAX_SKIPPED:])
-    alike = find_videos(seat.installation, Search(similar=video_id), limit=ALIKE).videos if _has_vector(found) else ()
+    alike: tuple[Found, ...] = ()
+    with suppress(NotFoundError):  # the active model has not seen it
+        alike = find_videos(seat.installation, Search(similar=video_id), limit=ALIKE).videos
     return page(
         seat.request,
         "review.html.j2",
@@ -88,13 +91,6 @@ def _show(seat: Seat, video_id: int, first: tuple[Waiting, ...], waiting: int, s
     )
 
 
-def _has_vector(found: object) -> bool:
-    from tagtower.usecases.installation.review import Review
-
-    assert isinstance(found, Review)
-    return found.shown.video.shelf == "labelled" and found.shown.model is not None
-
-
 def _rows(seat: Seat, video_id: int, said: Said | None, back: str) -> Response:
     if not is_part(seat.request):
         return go(back, None if said is None else Flash(f"{said.tag}: {_WORDS[said.verdict]}."))
@@ -102,8 +98,15 @@ def _rows(seat: Seat, video_id: int, said: Said | None, back: str) -> Response:
     return page(seat.request, "_tags.html.j2", review=found, video=found.shown.video, said=said)
 
 
-_WORDS: dict[str | None, str] = {"accept": "accepted", "add": "added", "reject": "rejected", None: "taken back"}
+_WORDS: dict[str | None, str] = {
+    "accept": "accepted",
+    "add": "added",
+    "reject": "rejected",
+    None: "taken back",
+}
 
 
 def _numbers(text: str) -> list[int]:
-    return [int(one) for one in text.split(",") if one.isascii() and one.isdigit() and len(one) < 18][-MAX_SKIPPED:]
+    return [int(one) for one in text.split(",") if one.isascii() and one.isdigit() and len(one) < 18][
+        -MAX_SKIPPED:
+    ]

@@ -35,7 +35,9 @@ def ask(request: Request, to: str = "/review") -> Response:
 
 
 @router.post("/sign-in")
-def sign_in(request: Request, key: Annotated[str, Form()], to: Annotated[str, Form()] = "/review") -> Response:
+def sign_in(
+    request: Request, key: Annotated[str, Form()], to: Annotated[str, Form()] = "/review"
+) -> Response:
     """Open a session for a key; where it may not be, say why."""
     parts = parts_of(request)
     text = key.strip()
@@ -43,7 +45,11 @@ def sign_in(request: Request, key: Annotated[str, Form()], to: Annotated[str, Fo
     to = back_of(to) or "/review"
     if known is None:
         wait = parts.refusals.wait("unknown" if request.client is None else request.client.host)
-        wrong = "Too many wrong keys came from here. Wait a minute." if wait else "This key is wrong, or was revoked."
+        wrong = (
+            "Too many wrong keys came from here. Wait a minute."
+            if wait
+            else "This key is wrong, or was revoked."
+        )
         response = page(request, "sign_in.html.j2", to=to, wrong=wrong)
         response.status_code = 429 if wait else 401
         return response
