@@ -1,25 +1,28 @@
-// Choosing many videos: how many are chosen is said in the bar of actions, which shows only then.
+// Choosing many things on a page: how many are chosen is said in the bar of actions, which shows only then.
 
-const bar = document.querySelector("[data-bulk]");
+const bar = () => document.querySelector("[data-bulk]");
 
-if (bar) {
-  const boxes = () => [...document.querySelectorAll('input[name="video"]')];
-  const count = bar.querySelector("[data-count]");
+function tell() {
+  const found = bar();
+  if (!found) return;
+  const boxes = [...document.querySelectorAll(`input[name="${found.dataset.bulk}"][type="checkbox"]`)];
+  const chosen = boxes.filter((box) => box.checked).length;
+  found.querySelector("[data-count]").textContent = `${chosen} chosen`;
+  found.hidden = chosen === 0;
   const all = document.querySelector("[data-all]");
-
-  function tell() {
-    const chosen = boxes().filter((box) => box.checked).length;
-    count.textContent = chosen === 1 ? "1 video chosen" : `${chosen} videos chosen`;
-    bar.hidden = chosen === 0;
-    if (all) {
-      all.checked = chosen > 0 && chosen === boxes().length;
-      all.indeterminate = chosen > 0 && !all.checked;
-    }
+  if (all) {
+    all.checked = chosen > 0 && chosen === boxes.length;
+    all.indeterminate = chosen > 0 && !all.checked;
   }
-
-  document.addEventListener("change", (event) => {
-    if (event.target === all) for (const box of boxes()) box.checked = all.checked;
-    if (event.target === all || event.target.name === "video") tell();
-  });
-  tell();
 }
+
+document.addEventListener("change", (event) => {
+  const all = event.target.closest("[data-all]");
+  if (all) {
+    const name = bar()?.dataset.bulk;
+    for (const box of document.querySelectorAll(`input[name="${name}"]`)) box.checked = all.checked;
+  }
+  tell();
+});
+document.addEventListener("htmx:afterSwap", tell);
+tell();

@@ -9,7 +9,6 @@ if (zone) {
   const waiting = [];
   let busy = false;
 
-  zone.querySelector('button[type="submit"]').hidden = true;
   input.addEventListener("change", () => { take(input.files); input.value = ""; });
   for (const kind of ["dragenter", "dragover"]) {
     zone.addEventListener(kind, (event) => { event.preventDefault(); zone.classList.add("over"); });
