@@ -12,6 +12,7 @@ from tagtower.faces.http import health, metrics_route
 from tagtower.faces.http.parts import Parts
 from tagtower.faces.http.problems import RESPONSES, add_problem_handlers
 from tagtower.faces.http.requests import RequestFrame
+from tagtower.faces.http.routes import media, models, recommend, tag_changes, tags, uploads, videos
 from tagtower.faces.http.settings import ServerSettings
 from tagtower.usecases.installation.home import Installation
 from tagtower.usecases.installation.questions import Answering
@@ -23,7 +24,16 @@ Send an API key as `Authorization: Bearer KEY`. Failures are `application/proble
 do. A creation with an `Idempotency-Key` can be repeated safely; a change with `If-Match` overwrites nothing unseen.
 """
 
-ROUTERS: tuple[APIRouter, ...] = ()
+ROUTERS: tuple[APIRouter, ...] = (
+    uploads.router,
+    media.router,
+    videos.router,
+    tag_changes.router,
+    tags.router,
+    recommend.router,
+    models.router,
+)
+"""Fixed addresses come before those with a number in the same place."""
 
 
 def create_app(
