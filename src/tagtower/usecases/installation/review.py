@@ -8,8 +8,7 @@ from typing import Any, Literal, TypeAlias
 from sqlalchemy import Connection, func, select
 
 from tagtower.library.schema import suggestions, tags
-from tagtower.library.verdicts import Said, Verdict, give_verdict, withdraw_verdict
-from tagtower.library.videos.shown import active_model_id, members_of, said_tags, shown_tags
+from tagtower.library.videos.shown import active_model_id, said_tags, shown_tags
 from tagtower.usecases.installation.find import Shown, show_video
 from tagtower.usecases.installation.home import Installation
 
@@ -91,35 +90,6 @@ def review_video(installation: Installation, video_id: int) -> Review:
         )
     rows.sort(key=lambda one: (one.score is None, -(one.score or 0.0), one.distance or 9.0, one.tag))
     return Review(shown, tuple(rows))
-
-
-def say(installation: Installation, video_id: int, tag: str | int, verdict: Verdict, *, author: str) -> Said:
-    """Let a person say that a tag belongs to a video, or does not.
-
-    Raises:
-        NotFoundError: there is no such video or tag.
-        ConflictError: the tag is not in use, and the word is a yes.
-        InputError: the author can be no name.
-    """
-    with installation.database.write() as connection:
-        tag_found = members_of(connection, tag)
-        return give_verdict(connection, video_id, tag_found, verdict, author=author, at=installation.clock())
-
-
-def take_back(
-    installation: Installation, video_id: int, tag: str | int, before: Verdict | None, *, author: str
-) -> Said:
-    """Undo a verdict: the one `before` stands again, or none where there was none.
-
-    Raises:
-        NotFoundError: there is no such video or tag.
-        ConflictError: the tag is not in use any more, and the word before was a yes.
-    """
-    with installation.database.write() as connection:
-        found = members_of(connection, tag)
-        if before is None:
-            return withdraw_verdict(connection, video_id, found)
-        return give_verdict(connection, video_id, found, before, author=author, at=installation.clock())
 
 
 def _suggested(connection: Connection, video_id: int, model_id: int | None) -> dict[int, Any]:

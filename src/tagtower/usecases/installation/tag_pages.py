@@ -171,7 +171,7 @@ def tag_figures(connection: Connection, tag_ids: Collection[int]) -> dict[int, T
         return {}
     root = func.coalesce(tags.c.merged_into, tags.c.id).label("root")
     members = or_(tags.c.id.in_(ids), tags.c.merged_into.in_(ids))
-    suggested = dict(
+    suggested: dict[int, int] = dict(
         connection.execute(
             select(root, func.count(func.distinct(suggestions.c.video_id)))
             .select_from(suggestions.join(tags, tags.c.id == suggestions.c.tag_id))

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Query
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from tagtower.errors import TagTowerError
@@ -17,8 +17,7 @@ from tagtower.faces.console.routes import ConsoleRoute
 from tagtower.library.videos.find import Shelf
 from tagtower.usecases.installation.erase import erase_videos
 from tagtower.usecases.installation.find import Search, count_videos, find_videos, show_video
-from tagtower.usecases.installation.previews import preview
-from tagtower.usecases.installation.review import say
+from tagtower.usecases.installation.judging import judge
 
 PAGE = 40
 COUNTED = 10_000
@@ -78,13 +77,6 @@ def tile(seat: Editor, video_id: int) -> Response:
     return page(seat.request, "_tile_part.html.j2", one=shown)
 
 
-@router.get("/previews/{video_id}.jpg")
-def picture(seat: Editor, video_id: int) -> Response:
-    """Send the strip of frames of a video."""
-    path = preview(seat.installation, video_id, seat.parts.decoder)
-    return FileResponse(path, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=300"})
-
-
 @router.post("/library/bulk")
 async def bulk(
     seat: Editor,
@@ -114,7 +106,7 @@ async def bulk(
 
 def _say(seat: Seat, chosen: Sequence[int], tag: str, action: Literal["accept", "reject"]) -> None:
     for video_id in chosen:
-        say(seat.installation, video_id, tag, action, author=seat.author)
+        judge(seat.installation, video_id, [(tag, action)], author=seat.author)
 
 
 def _ask(seat: Seat, chosen: Sequence[int], back: str) -> Response:

@@ -13,11 +13,11 @@ from tagtower.errors import NotFoundError
 from tagtower.faces.console.access import Editor, Seat
 from tagtower.faces.console.render import Flash, go, is_part, page
 from tagtower.faces.console.routes import ConsoleRoute
-from tagtower.library.verdicts import Said, Verdict
+from tagtower.library.verdicts import Said
 from tagtower.usecases.installation.find import Found, Search, find_videos
 from tagtower.usecases.installation.health import health
 from tagtower.usecases.installation.queue import Waiting, review_queue
-from tagtower.usecases.installation.review import review_video, say, take_back
+from tagtower.usecases.installation.review import review_video
 
 MAX_SKIPPED = 100
 ALIKE = 6
@@ -51,7 +51,7 @@ async def verdict(
     tag: Annotated[str, Form()],
 ) -> Response:
     """Keep what a person says of a tag; `tag` is a name of it, or `#NUMBER`."""
-    said = await run_in_threadpool(say, seat.installation, video_id, tag, verdict, author=seat.author)
+    said = await run_in_threadpool(_judge, seat, video_id, tag, verdict)
     return await run_in_threadpool(_rows, seat, video_id, said, await seat.back(f"/review/{video_id}"))
 
 
@@ -63,9 +63,13 @@ async def undo(
     before: Annotated[Literal["accept", "reject", "add", ""], Form()] = "",
 ) -> Response:
     """Take a verdict back."""
-    word: Verdict | None = before or None
-    await run_in_threadpool(take_back, seat.installation, video_id, tag, word, author=seat.author)
+    await run_in_threadpool(_judge, seat, video_id, tag, before or "withdraw")
     return await run_in_threadpool(_rows, seat, video_id, None, await seat.back(f"/review/{video_id}"))
+
+
+def _judge(seat: Seat, video_id: int, tag: str, word: Word) -> Said:
+    said, _ = judge(seat.installation, video_id, [(tag, word)], author=seat.author)
+    return said[0]
 
 
 def _show(

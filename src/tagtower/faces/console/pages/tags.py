@@ -17,7 +17,7 @@ from tagtower.faces.console.render import Flash, go, page
 from tagtower.faces.console.routes import ConsoleRoute
 from tagtower.library.curation.reading import Order, TagFilter
 from tagtower.library.curation.record import TAG_STATES
-from tagtower.usecases.installation import curate, retro
+from tagtower.usecases.installation import curate
 from tagtower.usecases.installation.curate import Editing, Outcome
 from tagtower.usecases.installation.find import Search, find_videos
 from tagtower.usecases.installation.home import Installation
@@ -43,9 +43,9 @@ def tags(
 
 
 @router.get("/tags/complete")
-def completion(seat: Editor, tag: str = "") -> Response:
-    """List names that begin so, for a field that is being filled in."""
-    last = tag.split(",")[-1]
+def completion(seat: Editor, tag: str = "", into: str = "") -> Response:
+    """List names that begin so, for a field that is being filled in; of several names the last counts."""
+    last = (tag or into).split(",")[-1]
     return page(seat.request, "_completion.html.j2", names=complete(seat.installation, last))
 
 
@@ -56,17 +56,13 @@ def preview(
     """Say which stored videos a tag would be suggested on, if it were added."""
     if not text.strip():
         return page(seat.request, "_preview.html.j2", preview=None)
-    with seat.parts.recommender.at_work() as labeller:
-        found = retro.preview(
-            seat.installation,
-            text.strip(),
-            _names(aliases),
-            description=description.strip() or None,
-            threshold=_share(threshold),
-            shown=HITS,
-            session=labeller.session,
-            vectors=labeller.vectors,
-        )
+    found = seat.parts.recommender.preview(
+        text.strip(),
+        _names(aliases),
+        description=description.strip() or None,
+        threshold=_share(threshold),
+        shown=HITS,
+    )
     return page(seat.request, "_preview.html.j2", preview=found)
 
 

@@ -42,12 +42,12 @@ if (zone) {
   }
 
   function send({ file, row, state, bar }) {
-    const body = new FormData();
-    body.append("file", file);
     const request = new XMLHttpRequest();
-    request.open("POST", zone.action);
+    const named = new URLSearchParams({ filename: file.name, name: file.name });
+    request.open("POST", `${zone.action}?${named}`);
     request.setRequestHeader("X-CSRF-Token", token);
-    request.setRequestHeader("HX-Request", "true");
+    request.setRequestHeader("Content-Type", "application/octet-stream");
+    request.responseType = "json";
     request.upload.addEventListener("progress", (event) => {
       if (!event.lengthComputable) return;
       bar.value = event.loaded / event.total;
@@ -56,14 +56,25 @@ if (zone) {
     request.addEventListener("loadend", () => {
       busy = false;
       bar.remove();
-      if (request.status === 200) {
-        row.innerHTML = request.responseText; // rendered by the server, which escapes
-        window.htmx?.process(row);
-      } else {
-        state.textContent = request.status ? "was refused" : "the connection broke; hand it in again";
-      }
+      tell(request, row, state);
       next();
     });
-    request.send(body);
+    request.send(file);
+  }
+
+  function tell(request, row, state) {
+    const answer = request.response;
+    if (request.status === 201 || request.status === 200) {
+      state.textContent = answer.outcome === "new" ? "taken in" : "was there already";
+      const tile = document.createElement("div");
+      tile.className = "tile upload-tile";
+      row.append(tile);
+      window.htmx.ajax("GET", `/library/tile/${answer.id}`, { target: tile, swap: "innerHTML" });
+      return;
+    }
+    row.classList.add("refused");
+    state.textContent = request.status
+      ? [answer?.detail ?? "It was refused.", answer?.hint].filter(Boolean).join(" ")
+      : "The connection broke: hand it in again.";
   }
 }
