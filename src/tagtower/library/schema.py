@@ -395,6 +395,7 @@ feeds = Table(
     _one_of("kind", "auto", "rss", "json", "csv"),
     _one_of("state", "active", "paused"),
     _one_of("policy", "quarantine", "approve"),
+    sqlite_autoincrement=True,  # its number stands in the origin of tags, so it is never given again
 )
 
 # Entries that were read already, by a hash of what names them.

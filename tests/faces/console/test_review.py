@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tagtower.usecases.installation.review import review_video
+from tagtower.usecases.installation.reviewing import review_video
 
 
 def standings(installation, video_id: int) -> dict[str, str]:

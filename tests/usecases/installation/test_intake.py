@@ -147,7 +147,9 @@ def test_another_title_under_a_name_is_a_conflict_and_is_taken_on_request(instal
     assert (changed.video_id, changed.outcome) == (one.video_id, "changed")
     video = show_video(installation, one.video_id).video
     assert (video.title, video.shelf) == ("after", "unlabelled")
-    assert [found.video.id for found in find_videos(installation, Search(words="after")).videos] == [one.video_id]
+    assert [found.video.id for found in find_videos(installation, Search(words="after")).videos] == [
+        one.video_id
+    ]
     assert find_videos(installation, Search(words="before")).videos == ()
 
 

@@ -12,7 +12,19 @@ from tagtower.faces.http import health, metrics_route
 from tagtower.faces.http.parts import Parts
 from tagtower.faces.http.problems import RESPONSES, add_problem_handlers
 from tagtower.faces.http.requests import RequestFrame
-from tagtower.faces.http.routes import media, models, recommend, tag_changes, tags, uploads, videos
+from tagtower.faces.http.routes import (
+    events,
+    feeds,
+    media,
+    models,
+    recommend,
+    tag_changes,
+    tag_feeds,
+    tags,
+    uploads,
+    videos,
+    webhooks,
+)
 from tagtower.faces.http.settings import ServerSettings
 from tagtower.usecases.installation.home import Installation
 from tagtower.usecases.installation.questions import Answering
@@ -29,9 +41,13 @@ ROUTERS: tuple[APIRouter, ...] = (
     media.router,
     videos.router,
     tag_changes.router,
+    tag_feeds.router,
     tags.router,
     recommend.router,
     models.router,
+    events.router,
+    webhooks.router,
+    feeds.router,
 )
 """Fixed addresses come before those with a number in the same place."""
 

@@ -37,6 +37,7 @@ class Parts:
         self.decoder = Decoder(installation.settings.media, workers=DECODERS)
         self.stopping = threading.Event()
         self.busy_uploads: set[str] = set()
+        self.streams = 0
 
     def close(self) -> None:
         """End what runs beside the server."""

@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from tagtower.errors import (
     ConflictError,
     DatabaseError,
+    FetchError,
     FingerprintError,
     InputError,
     MissingExtraError,
@@ -39,6 +40,7 @@ STATUS: tuple[tuple[type[TagTowerError], int, str], ...] = (
     (DatabaseError, 503, "database"),
     (StorageError, 503, "storage"),
     (OfflineError, 503, "offline"),
+    (FetchError, 422, "unreachable"),
 )
 """The first that fits; every other expected failure is the server's own: 500."""
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, final
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tagtower.faces.http.auth import SAFE
@@ -36,6 +37,9 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 """On every answer, unless a route says otherwise."""
+
+GONE = 499
+"""Stands in log and metrics for a client that went away before it was answered."""
 
 LARGE = re.compile(r"/v1/videos|/v1/videos/uploads/[^/]+|/v1/recommend/file")
 IMPORT = re.compile(r"/v1/tags/import|/v1/recommend/batch")
@@ -91,6 +95,8 @@ class RequestFrame:
             else:
                 limit = body_limit(scope["path"], scope["method"], self._parts.settings)
                 await self._app(scope, _counted(receive, limit), answer)
+        except ClientDisconnect:
+            status = status or GONE
         except Exception:
             metrics.faults.inc()
             log.exception("unexpected failure", extra={"facts": {"request": request_id}})

@@ -149,15 +149,7 @@ def find_videos(
         raise UsageError(f"A page cannot have {limit} videos.", hint=f"Ask for 1 to {MAX_PAGE}.")
     with installation.database.read() as connection:
         model_id = active_model_id(connection)
-        wanted = Filter(
-            tags=tuple(members_of(connection, tag) for tag in search.tags),
-            words=() if search.words is None else asked_words(search.words),
-            owner=search.owner,
-            shelf=search.shelf,
-            since=search.since,
-            until=search.until,
-            reviewed=search.reviewed,
-        )
+        wanted = filter_of(connection, search)
         if search.similar is not None:
             return _similar(installation, connection, search, wanted, model_id, limit, cursor)
         below: int | None = None
@@ -170,18 +162,28 @@ def find_videos(
         return Page(_found(connection, ids[:limit], model_id), following)
 
 
+def filter_of(connection: Connection, search: Search) -> Filter:
+    """Return a search, but for likeness, as the library takes it.
+
+    Raises:
+        NotFoundError: there is no such tag.
+        UsageError: there is no word in the words.
+    """
+    return Filter(
+        tags=tuple(members_of(connection, tag) for tag in search.tags),
+        words=() if search.words is None else asked_words(search.words),
+        owner=search.owner,
+        shelf=search.shelf,
+        since=search.since,
+        until=search.until,
+        reviewed=search.reviewed,
+    )
+
+
 def count_videos(installation: Installation, search: Search, *, most: int = 10_000) -> int:
     """Return how many videos meet every condition but likeness, counting no further than `most`."""
     with installation.database.read() as connection:
-        wanted = Filter(
-            tags=tuple(members_of(connection, tag) for tag in search.tags),
-            words=() if search.words is None else asked_words(search.words),
-            owner=search.owner,
-            shelf=search.shelf,
-            since=search.since,
-            until=search.until,
-            reviewed=search.reviewed,
-        )
+        wanted = filter_of(connection, search)
         return count_ids(connection, wanted, active_model_id(connection), most=most)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, delete, func, select
 
 from tagtower.errors import ConflictError
+from tagtower.library.events import record
 from tagtower.library.models import (
     Coverage,
     ModelRecord,
@@ -225,7 +226,9 @@ def _switch(
     at = installation.clock()
     before = switch_active(connection, model.id, at, replaces=replaces)
     asked = ask_for_missing(connection, model.id, at)
-    return Switched(find_model(connection, model.id), before, coverage.missing, asked)
+    done = Switched(find_model(connection, model.id), before, coverage.missing, asked)
+    record(connection, "model.promoted", done.to_json(), at)
+    return done
 
 
 def _removable(connection: Connection, name: str) -> ModelRecord:

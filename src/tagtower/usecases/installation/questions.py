@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, final
+from typing import Any, Protocol, final, runtime_checkable
 
 from tagtower.errors import TagTowerError
 from tagtower.usecases.installation.home import Installation
@@ -46,6 +46,7 @@ class Recommended:
         return {**found, "tags": tags, "modalities": self.modalities}
 
 
+@runtime_checkable
 class Answering(Protocol):
     """The active model, ready for questions; threads may share it."""
 

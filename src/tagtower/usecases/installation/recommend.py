@@ -177,7 +177,7 @@ def _asked(place: int, one: Question) -> _Asked:
 
 def _plain_tag(one: RankedTag) -> dict[str, Any]:
     return {
-        "tag": one.text,
+        "tag": one.tag,
         "rank": one.rank,
         "distance": one.distance,
         "score": one.score,

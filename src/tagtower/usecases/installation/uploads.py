@@ -10,6 +10,7 @@ import errno
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -230,6 +231,18 @@ def scratch_file(installation: Installation) -> Iterator[Path]:
         yield path
     finally:
         path.unlink(missing_ok=True)
+
+
+@contextmanager
+def scratch_folder(installation: Installation) -> Iterator[Path]:
+    """Give an empty folder for files that are needed for a moment; it is removed with the context."""
+    folder = _path(installation, secrets.token_hex(16)).with_suffix(".folder")
+    with _storage():
+        folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def take_file(

@@ -161,6 +161,9 @@ class _Worker:
                     self._leave()
         except _Stopped:
             pass
+        finally:
+            for chore in self._chores:
+                chore.close()
         self.report.seconds = time.monotonic() - start
         return self.report
 

@@ -12,7 +12,7 @@ from tagtower.faces.console.access import Editor
 from tagtower.faces.console.render import page
 from tagtower.faces.console.routes import ConsoleRoute
 from tagtower.usecases.installation.find import Found, Search, find_videos
-from tagtower.usecases.installation.review import review_video
+from tagtower.usecases.installation.reviewing import review_video
 
 ALIKE = 12
 

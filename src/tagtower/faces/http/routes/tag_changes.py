@@ -23,8 +23,8 @@ from tagtower.faces.http.routes.tag_bodies import (
 )
 from tagtower.faces.http.routes.tags import editing, told
 from tagtower.faces.http.schemas import example
-from tagtower.usecases.installation import browse, curate
-from tagtower.usecases.installation.uploads import scratch_file
+from tagtower.usecases.installation import curate, tag_library
+from tagtower.usecases.installation.uploads import scratch_folder
 
 router = APIRouter(prefix="/tags", tags=["tags"])
 
@@ -132,19 +132,16 @@ async def import_tags(
     `aliases`, `description`, `expires`. Bad rows are counted and told."""
 
     async def work() -> Answer:
-        with scratch_file(server.installation) as scratch:
-            path = scratch.with_suffix(f".{form}")
-            try:
-                await pour_body(request, path, server.settings.max_import_bytes)
-                by = editing(principal, dry_run, None)
-                outcome = await run_in_threadpool(
-                    curate.import_file, server.installation, by, path, state=state, sweep=sweep
-                )
-            finally:
-                path.unlink(missing_ok=True)
+        with scratch_folder(server.installation) as folder:
+            path = folder / f"upload.{form}"
+            await pour_body(request, path, server.settings.max_import_bytes)
+            by = editing(principal, dry_run, None)
+            outcome = await run_in_threadpool(
+                curate.import_file, server.installation, by, path, state=state, sweep=sweep
+            )
         found = outcome.to_json()
-        for one in found["problems"]:  # the name of the file is the server's own
-            one["where"] = str(one["where"]).replace(str(path), "line")
+        for one in found["problems"]:  # the place of the file is the server's own
+            one["where"] = str(one["where"]).replace(str(path), path.name)
         return Answer(found)
 
     return await Once(server, principal, request, key).run_async(work)
@@ -155,7 +152,7 @@ async def import_tags(
 )
 def list_changes(server: Server, principal: ForEditor, before: Before = None, limit: Limit = 50) -> Any:
     """Returns the last changes of the library, the newest first; `next` is what to give as `before`."""
-    found = browse.history(server.installation, before=before, limit=limit)
+    found = tag_library.history(server.installation, before=before, limit=limit)
     following = found[-1].version if len(found) == limit else None
     return {"changes": [one.to_json() for one in found], "next": following}
 
@@ -163,7 +160,7 @@ def list_changes(server: Server, principal: ForEditor, before: Before = None, li
 @router.get("/changes/{version}", summary="Look at a change", responses=example(EXAMPLE_CHANGE))
 def show_change(server: Server, principal: ForEditor, version: Version) -> Any:
     """Returns one change."""
-    return browse.change(server.installation, version).to_json()
+    return tag_library.change_portrait(server.installation, version).to_json()
 
 
 @router.post("/changes/{version}/undo", summary="Undo a change", responses=example(EXAMPLE_OUTCOME))

@@ -38,13 +38,18 @@ from tagtower.faces.http.routes.tag_bodies import (
 from tagtower.faces.http.schemas import example
 from tagtower.library.curation.reading import TagFilter
 from tagtower.library.curation.record import TagState
-from tagtower.usecases.installation import browse, curate
+from tagtower.usecases.installation import curate, tag_library
 from tagtower.usecases.installation.curate import Editing, Outcome
 
 router = APIRouter(prefix="/tags", tags=["tags"])
 
-PAGE = {"tags": [EXAMPLE_TAG], "next": None, "count": 1, "library": 17}
-SHOWN = {**EXAMPLE_TAG, "merged": [], "history": [EXAMPLE_CHANGE]}
+PAGE = {"version": 17, "total": 1, "tags": [EXAMPLE_TAG], "next": None}
+SHOWN = {
+    "tag": EXAMPLE_TAG,
+    "merged": [],
+    "reach": {"suggestions": 312, "verdicts": 4, "videos": 312},
+    "changes": [EXAMPLE_CHANGE],
+}
 PREVIEW = {
     "tag": "solar eclipse",
     "model": "spring",
@@ -89,7 +94,7 @@ def list_all(
 ) -> Any:
     """Returns the tags that meet every condition, a page at a time, and how many they are."""
     wanted = TagFilter(state=state, search=search, group=group, language=language, origin=origin)
-    return browse.page_of_tags(server.installation, wanted, order=order, limit=limit, after=cursor).to_json()
+    return tag_library.tag_page(server.installation, wanted, order=order, limit=limit, after=cursor).to_json()
 
 
 @router.post("", status_code=201, summary="Add a tag", responses={201: example(EXAMPLE_OUTCOME)[200]})
@@ -136,7 +141,7 @@ def preview(server: Server, principal: ForEditor, body: TagToTry) -> Any:
 @router.get("/groups", summary="List groups", responses=example({"groups": [{"name": "sky", "tags": 12}]}))
 def groups(server: Server, principal: ForTerminal) -> Any:
     """Returns every group, with the number of its tags."""
-    found = browse.groups(server.installation)
+    found = tag_library.tag_groups(server.installation)
     return {"groups": [{"name": name, "tags": count} for name, count in found]}
 
 
@@ -262,7 +267,7 @@ def bar(
 
 
 def _shown(server: Parts, name: str, if_none_match: str | None) -> Response:
-    found = browse.show_tag(server.installation, name)
+    found = tag_library.tag_portrait(server.installation, name)
     mark = f"v{found.tag.version}"
     headers = {"ETag": entity_tag(mark), "Cache-Control": "private, no-cache"}
     if unchanged(if_none_match, mark):
