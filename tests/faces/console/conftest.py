@@ -126,7 +126,9 @@ def browse(installation: Installation) -> Iterator[Callable[..., Browser]]:
         browser = Browser(client, model=model)
         if not keyed:
             return browser
-        made = keys.create(installation, f"{role or 'nobody'} {len(clients)}", keys.parse_role(role or "admin"))
+        made = keys.create(
+            installation, f"{role or 'nobody'} {len(clients)}", keys.parse_role(role or "admin")
+        )
         if role is not None:
             browser.post("/sign-in", key=made.text)
             browser.get("/keys" if role == "admin" else "/tags")
@@ -155,7 +157,14 @@ def fill(installation: Installation) -> None:
         connection.execute(
             insert(schema.models),
             [
-                {**model, "name": name, "folder": name, "fingerprint": name[0] * 64, "state": state, "metrics": metrics}
+                {
+                    **model,
+                    "name": name,
+                    "folder": name,
+                    "fingerprint": name[0] * 64,
+                    "state": state,
+                    "metrics": metrics,
+                }
                 for name, state in (("first", "active"), ("second", "ready"))
             ],
         )
@@ -196,9 +205,7 @@ def fill(installation: Installation) -> None:
         )
         connection.execute(
             insert(schema.vectors),
-            [
-                {"model_id": 2, "video_id": one, "segment": 0, "row": one, "embedding": None} for one in (1, 2)
-            ],
+            [{"model_id": 2, "video_id": one, "segment": 0, "row": one, "embedding": None} for one in (1, 2)],
         )
         connection.execute(
             insert(schema.feeds).values(
