@@ -140,6 +140,73 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
 
 
 @pytest.fixture(scope="session")
+def sound_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Tiny random sound networks in Hugging Face's own folder layout, by family; at 16 kHz but for CLAP."""
+    import torch
+    import transformers as hf
+
+    small = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    waveform = {
+        **small,
+        "conv_dim": (8,) * 7,
+        "num_conv_pos_embeddings": 16,
+        "num_conv_pos_embedding_groups": 2,
+    }
+    whisper = {
+        "d_model": 16,
+        **{f"{part}_attention_heads": 2 for part in ("encoder", "decoder")},
+        **{f"{part}_ffn_dim": 32 for part in ("encoder", "decoder")},
+        "encoder_layers": 2,
+        "decoder_layers": 1,
+        "num_mel_bins": 20,
+        "max_source_positions": 100,
+        "vocab_size": 64,
+        "pad_token_id": 0,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+        "decoder_start_token_id": 1,
+    }
+    words = {**small, "vocab_size": 50, "projection_dim": 12}
+    sounds = {
+        "patch_embeds_hidden_size": 8,
+        "hidden_size": 64,
+        "depths": [1, 1, 1, 1],
+        "num_attention_heads": [1, 1, 1, 1],
+        "projection_dim": 12,
+    }
+
+    def clap(fusing: bool) -> hf.ClapModel:
+        audio = {**sounds, "enable_fusion": fusing}
+        return hf.ClapModel(hf.ClapConfig(text_config=words, audio_config=audio, projection_dim=12))
+
+    torch.manual_seed(0)
+    made = {
+        "wav2vec2": (hf.Wav2Vec2Model(hf.Wav2Vec2Config(**waveform)), hf.Wav2Vec2FeatureExtractor()),
+        "hubert": (hf.HubertModel(hf.HubertConfig(**waveform)), hf.Wav2Vec2FeatureExtractor()),
+        "wavlm": (hf.WavLMModel(hf.WavLMConfig(**waveform)), hf.Wav2Vec2FeatureExtractor()),
+        "ast": (
+            hf.ASTModel(hf.ASTConfig(**small, max_length=128, num_mel_bins=32)),
+            hf.ASTFeatureExtractor(max_length=128, num_mel_bins=32),
+        ),
+        "whisper": (
+            hf.WhisperModel(hf.WhisperConfig(**whisper)),
+            hf.WhisperFeatureExtractor(feature_size=20, chunk_length=2),
+        ),
+        "clap": (clap(fusing=False), hf.ClapFeatureExtractor(truncation="rand_trunc")),
+        "fusing clap": (clap(fusing=True), hf.ClapFeatureExtractor(truncation="fusion")),
+    }
+    folders = {}
+    for name, (model, extractor) in made.items():
+        folders[name] = tmp_path_factory.mktemp(name.replace(" ", "-"))
+        with torch.no_grad():  # as made, all sounds are nearly one
+            for parameter in model.parameters():
+                parameter.add_(0.1 * torch.randn_like(parameter))
+        model.save_pretrained(folders[name])
+        extractor.save_pretrained(folders[name])
+    return folders
+
+
+@pytest.fixture(scope="session")
 def trained(job: Job) -> Path:
     """A model folder that was trained on the small job; tests only read it."""
     from tagtower.usecases.train import train

@@ -51,6 +51,7 @@ def test_an_unknown_key_in_a_file_names_the_nearest(tmp_path: Path) -> None:
     [
         (["image.crop=300"], "image.resize"),
         (["image.encoder=none", "audio.frontend=none", "text.encoder=none"], "nothing of a video"),
+        (["image.encoder=none", "audio.encoder=none", "text.encoder=none"], "nothing of a video"),
         (["audio.coefficients=80"], "audio.mels"),
         (["audio.high_hz=9000"], "half of audio.sample_rate"),
         (["audio.hop_ms=40"], "audio.frame_ms"),
@@ -92,6 +93,20 @@ def test_an_override_without_equals_is_refused() -> None:
 )
 def test_one_spectrum_several_or_none(given: str, found: tuple[str, ...]) -> None:
     assert load_settings(overrides=[f"audio.frontend={given}"]).audio.frontend == found
+
+
+@pytest.mark.parametrize(
+    ("overrides", "heard"),
+    [
+        ([], True),
+        (["audio.frontend=none"], False),
+        (["audio.encoder=none"], False),
+        (["audio.encoder=/models/wavlm"], True),
+        (["audio.encoder=/models/wavlm", "audio.frontend=none"], True),
+    ],
+)
+def test_sound_is_heard_through_spectra_or_a_model(overrides: list[str], heard: bool) -> None:
+    assert load_settings(overrides=overrides).audio.is_heard is heard
 
 
 def test_one_spectrum_in_a_file_needs_no_list(tmp_path: Path) -> None:

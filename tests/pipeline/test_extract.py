@@ -121,6 +121,27 @@ def test_frames_for_a_trained_backbone_are_kept_only_on_request(job, towers, dec
     assert request.sound is None
 
 
+def test_a_waveform_for_a_trained_backbone_is_kept_only_on_request(job, sound_folders, decoder, store):
+    settings = job.settings(
+        "image.encoder=none", f"audio.encoder={sound_folders['wav2vec2']}", "train.backbones=finetune"
+    )
+    tower = build_two_tower(settings, TITLES, TAGS).eval()
+    for keep, entries in ((False, 0), (True, 1)):
+        (found,) = extractor(tower, decoder, store, keep_frames=keep).extract([video(job, "red-low")])
+        assert found.features[0].audio.shape[1] == 320
+        assert store.size().entries == entries
+
+
+def test_a_frozen_sound_network_is_run_once_for_a_file(job, sound_folders, decoder, store, monkeypatch):
+    settings = job.settings("image.encoder=none", f"audio.encoder={sound_folders['wav2vec2']}")
+    tower = build_two_tower(settings, TITLES, TAGS).eval()
+    (found,) = extractor(tower, decoder, store, keep_frames=False).extract([video(job, "red-low")])
+    assert found.features[0].audio.shape == (1, 16)
+    monkeypatch.setattr(tower, "sound_features", lambda waveform: pytest.fail("the backbone ran again"))
+    (again,) = extractor(tower, decoder, store, keep_frames=False).extract([video(job, "red-low")])
+    np.testing.assert_array_equal(again.features[0].audio, found.features[0].audio)
+
+
 def test_draws_come_with_one_opening_and_are_stored_each(job, towers, decoder, store):
     tower = towers["image"]
     draws = (CENTRE, 0, 1)

@@ -8,7 +8,7 @@ import torch
 
 from tagtower.media.write import write_clip
 from tagtower.pipeline.extract import Extracted, FeatureExtractor
-from tagtower.pipeline.moments import find_moments
+from tagtower.pipeline.moments import find_moments, frame_vectors
 from tagtower.pipeline.vectors import encode_tags
 from tagtower.records import Video
 from tagtower.towers import DISTANCES, VideoFeatures, build_two_tower, collate_videos
@@ -36,7 +36,7 @@ def test_each_distance_is_that_of_a_video_of_one_frame(job, decoder, store, clip
     settings = job.settings("image.frames=4", f"image.join={join}", f"distance.kind={kind}")
     tower = build_two_tower(settings, TITLES, TAGS).eval()
     one, tags = extracted(tower, decoder, store, clip), encode_tags(tower, TAGS)
-    moments = find_moments(tower, one, tags)
+    moments = find_moments(tower, frame_vectors(tower, one), tags)
     frames = [VideoFeatures(image=frame[None]) for frame in one.features[0].image]
     with torch.inference_mode():
         alone = tower.encode_videos(collate_videos(frames, tower.modalities)).experts[:, 0]
@@ -52,7 +52,7 @@ def test_the_best_second_is_when_the_picture_is_shown(job, decoder, store, clip,
     one = extracted(tower, decoder, store, clip)
     with torch.inference_mode():
         wanted = tower.encode_frames(torch.from_numpy(one.features[0].image)).numpy()[[0, 3]]
-    early, late = find_moments(tower, one, wanted).best
+    early, late = find_moments(tower, frame_vectors(tower, one), wanted).best
     assert early < 2 < late
 
 
@@ -61,9 +61,9 @@ def test_without_pictures_there_are_no_moments(job, towers, decoder, store) -> N
     (heard,) = FeatureExtractor(tower, tower.settings, decoder, store).extract(
         [Video("a", str(job.clips["low"]))]
     )
-    assert find_moments(tower, heard, encode_tags(tower, TAGS)) is None
+    assert frame_vectors(tower, heard) is None
 
 
 def test_a_model_of_titles_knows_no_moments(towers, decoder, store, clip) -> None:
     tower = towers["text"]
-    assert find_moments(tower, extracted(tower, decoder, store, clip), encode_tags(tower, TAGS)) is None
+    assert frame_vectors(tower, extracted(tower, decoder, store, clip)) is None

@@ -10,7 +10,7 @@ import pytest
 
 from tagtower.config import RankingSettings
 from tagtower.index.exact import ExactIndex
-from tagtower.ranking.features import CandidateSource
+from tagtower.ranking.features import CandidateSource, NeighbourSide
 from tagtower.ranking.neighbours import LabelledVideo, LabelledVideos, labelled_videos
 from tagtower.records import Tag
 
@@ -38,7 +38,12 @@ class World:
     def source(self, **settings: object) -> CandidateSource:
         index = ExactIndex(self.tag_vectors, "cosine")
         return CandidateSource(
-            self.neighbours, self.columns, LIBRARY, index, self.tag_vectors, RankingSettings(**settings)
+            NeighbourSide(self.neighbours),
+            self.columns,
+            LIBRARY,
+            index,
+            self.tag_vectors.__getitem__,
+            RankingSettings(**settings),
         )
 
     def near(self, subject: str, seed: int = 0, noise: float = 0.3) -> np.ndarray:

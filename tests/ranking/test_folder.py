@@ -29,7 +29,7 @@ def ranking(world) -> Ranking:
 
 def answer(world, ranking: Ranking):
     source = replace(world, neighbours=ranking.neighbours).source()
-    order = ByRanker(source, ranking.ranker, ranking.neighbours, ranking.calibrations["hybrid"])
+    order = ByRanker(source, ranking.ranker, ranking.calibrations["hybrid"])
     (found,) = order(world.near("chess")[None], [{"title": "chess and soup"}])
     return found
 

@@ -54,7 +54,7 @@ def test_shares_are_the_mean_share_of_each_tag_among_the_videos_of_a_word(world)
 def test_bm25_and_coverage_by_their_definitions(world):
     finder = TagWords(LIBRARY, world.neighbours)
     found = finder.columns(TEXTS)
-    bm25, coverage = finder.bm25(found), finder.coverage(found)
+    bm25, coverage = finder.bm25(found).toarray(), finder.coverage(found).toarray()
     documents = [[stem(w) for name in (tag.text, *tag.aliases) for w in words(name)] for tag in LIBRARY]
     mean = np.mean([len(document) for document in documents])
     for row, text in enumerate(TEXTS):

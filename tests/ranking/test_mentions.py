@@ -46,7 +46,7 @@ def test_each_field_is_told_apart():
 
 
 @given(
-    st.lists(st.text("ab ", min_size=1, max_size=6), min_size=1, max_size=6),
+    st.lists(st.text("ab ", min_size=1, max_size=6), min_size=1, max_size=6, unique=True),
     st.text("abs ", max_size=30),
 )
 def test_agrees_with_looking_for_every_tag(names, text):

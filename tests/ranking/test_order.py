@@ -54,7 +54,7 @@ def test_by_distance_comes_in_blocks(world, monkeypatch):
 
 
 def test_the_ranker_orders_candidates_and_distance_the_rest(world, ranker):
-    order = ByRanker(world.source(candidates=1, neighbours=1), ranker, world.neighbours)
+    order = ByRanker(world.source(candidates=1, neighbours=1), ranker)
     (found,) = order(world.near("football", noise=0.1)[None], [{"title": "a chess game"}])
     assert found.places[0, 4] == 0  # mentioned
     rest = np.flatnonzero(np.isinf(found.scores[0]))
@@ -78,7 +78,7 @@ def test_new_tags_have_a_calibration_of_their_own(world):
 
 def test_evidence_names_neighbours_and_words(world, ranker):
     source = world.source()
-    order = ByRanker(source, ranker, world.neighbours)
+    order = ByRanker(source, ranker)
     (found,) = order(world.near("cooking")[None], [{"title": "My recipes", "description": "cooking"}])
     evidence = found.evidence(0, 2)
     assert evidence.mentions == (

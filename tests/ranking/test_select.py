@@ -7,6 +7,7 @@ import pytest
 
 from tagtower.errors import UsageError
 from tagtower.index.exact import ExactIndex
+from tagtower.ranking.calibration import Calibration, ProbabilityMap
 from tagtower.ranking.order import ByDistance, Ordered
 from tagtower.ranking.select import rank_tags
 from tagtower.records import Evidence, MentionEvidence, RankedTag
@@ -24,9 +25,11 @@ def by_distance(distances=DISTANCES) -> Ordered:
 
 def by_ranker() -> Ordered:
     """Another order than that of the distances, with probabilities."""
-    places, probabilities = np.array([[3, 2, 0, 1]]), np.array([[0.1, 0.2, 0.9, 0.6]], np.float32)
+    probabilities = np.array([[0.1, 0.2, 0.9, 0.6]], np.float32)
+    as_it_is = ProbabilityMap(np.array([0.0, 1.0]), np.array([0.0, 1.0]))
+    calibration = Calibration(as_it_is, as_it_is, np.full(99, np.nan))
     evidence = lambda video, tag: Evidence(mentions=(MentionEvidence(TEXTS[tag], "title"),))  # noqa: E731
-    return Ordered(places, DISTANCES[None], probabilities, probabilities, evidence)
+    return Ordered(DISTANCES[None], probabilities, np.zeros(4, bool), calibration, evidence)
 
 
 def tags(ordered=None, **limits):

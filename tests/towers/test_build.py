@@ -47,6 +47,10 @@ def test_a_modality_that_is_off_is_not_built(off: dict[str, dict[str, str]], lef
     assert tiny_tower(**off).modalities == left
 
 
+def test_sound_can_be_switched_off_like_the_others() -> None:
+    assert tiny_tower(audio={"encoder": "none"}).modalities == ("image", "text")
+
+
 def test_shared_tags_need_titles() -> None:
     with pytest.raises(ConfigError, match="there is nothing to share"):
         tiny_settings(text={"encoder": "none"}, tag={"encoder": "shared"})

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,8 +10,11 @@ import torch
 from safetensors.torch import load_file
 
 from tagtower.errors import ModelError
+from tagtower.features.spectra import FRONTENDS
 from tagtower.storage.hashing import hash_json
 from tagtower.towers import TwoTower, collate_texts, collate_videos, load_model, save_model
+from tagtower.towers.audio import NETWORKS
+from tagtower.towers.folder import replace_ranking
 
 from .conftest import TAGS, random_video, tiny_tower
 
@@ -107,12 +111,46 @@ def towers(bert_folder: Path, ernie_folder: Path, resnet_folder: Path) -> dict[s
 def test_a_loaded_model_answers_to_the_bit(
     kind: str, towers: dict[str, Callable[[], TwoTower]], tmp_path: Path
 ) -> None:
-    tower = towers[kind]()
+    answers_to_the_bit(towers[kind](), tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    "audio",
+    [
+        *({"frontend": name, "network": "stats"} for name in FRONTENDS),
+        *({"frontend": ["mfcc", "flatness"], "network": name} for name in NETWORKS),
+        {"frontend": ["dwt", "cqt", "mel"]},
+    ],
+    ids=lambda audio: " ".join(map(str, audio.values())),
+)
+def test_every_spectrum_and_every_network_over_them_answers_to_the_bit(
+    audio: dict[str, object], tmp_path: Path
+) -> None:
+    answers_to_the_bit(tiny_tower(image={"encoder": "none"}, audio=audio), tmp_path / "model")
+
+
+@pytest.mark.parametrize("backbones", ["frozen", "finetune"])
+@pytest.mark.parametrize("family", ["wav2vec2", "hubert", "wavlm", "ast", "whisper", "clap", "fusing clap"])
+def test_every_pretrained_sound_network_answers_to_the_bit_from_the_folder_alone(
+    family: str, backbones: str, sound_folders: dict[str, Path], tmp_path: Path
+) -> None:
+    gone = shutil.copytree(sound_folders[family], tmp_path / "gone")
+    tower = tiny_tower(
+        image={"encoder": "none"},
+        audio={"encoder": str(gone), "sample_rate": 48_000 if "clap" in family else 16_000},
+        train={"backbones": backbones},
+    )
+    gone.rename(tmp_path / "elsewhere")
+    answers_to_the_bit(tower, tmp_path / "model")
+
+
+def answers_to_the_bit(tower: TwoTower, folder: Path) -> None:
+    """Move what is trained a little, save the tower, load it, and compare all that it says."""
     with torch.no_grad():
         for parameter in tower.parameters():
             if parameter.requires_grad:
                 parameter.add_(0.1 * torch.randn_like(parameter))
-    loaded = load_model(saved(tower, tmp_path / "model"))
+    loaded = load_model(saved(tower, folder))
     for expected, found in zip(answers(tower), answers(loaded.tower), strict=True):
         assert torch.equal(expected, found)
     for part in (*tower.modalities, "tag"):
@@ -199,6 +237,33 @@ def test_what_ranks_beside_the_towers_moves_the_model_and_no_vector(tmp_path: Pa
     assert plain[0] == plain[1] == first[0] == other[0]
     assert first == again
     assert len({plain[1], first[1], other[1]}) == 3
+
+
+def test_the_ranking_part_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    def write(text: str | None) -> Callable[[Path], None]:
+        def save(folder: Path) -> None:
+            folder.mkdir()
+            (folder / "calibration.json").write_text(text or "half")
+            if text is None:
+                raise RuntimeError
+
+        return save
+
+    save_model(tmp_path / "model", tiny_tower(), TAGS, METRICS, "# A card", write("1"))
+    (tmp_path / "model" / "logs").mkdir()
+    (tmp_path / "model" / "logs" / "events").write_text("kept")
+    first = load_model(tmp_path / "model")
+    with pytest.raises(RuntimeError):
+        replace_ranking(tmp_path / "model", write(None))
+    assert load_model(tmp_path / "model").model_fingerprint == first.model_fingerprint
+    replace_ranking(tmp_path / "model", write("2"))
+    second = load_model(tmp_path / "model")
+    assert second.model_fingerprint != first.model_fingerprint
+    assert second.vector_fingerprint == first.vector_fingerprint
+    assert (tmp_path / "model" / "logs" / "events").read_text() == "kept"
+    assert [one.name for one in tmp_path.iterdir()] == ["model"]
+    replace_ranking(tmp_path / "model", write("1"))
+    assert load_model(tmp_path / "model").model_fingerprint == first.model_fingerprint
 
 
 def test_saving_again_replaces_the_folder(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from tagtower.errors import ConfigError, TrainingError
 from tagtower.library.tags import TagLibrary
 from tagtower.records import Tag
 from tagtower.towers import VideoFeatures
-from tagtower.training.batches import TagBatches
+from tagtower.training.batches import RankedTags, TagBatches
 from tagtower.training.dataset import MemoryExamples, TrainingData
 from tagtower.training.events import CheckpointWritten, EpochDone, RoundMined, StepDone, Stopped
 from tagtower.training.own_tags import own_tags
@@ -149,9 +149,8 @@ def test_tags_that_no_video_has_are_candidates_of_the_library_alone(problem):
     ready = problem()
     library = TagLibrary.from_tags([*ready.library.tags, Tag("borne by none")])
     own = own_tags(ready.data.train, library)
-    snapshot = Snapshot(
-        library, TagBatches([np.zeros(2, np.float32)] * len(library), torch.device("cpu")), own, own
-    )
+    tags = TagBatches([np.zeros(2, np.float32)] * len(library), torch.device("cpu"))
+    snapshot = Snapshot(library, tags, own, own, RankedTags(tags))
     assert len(library) - 1 in snapshot.candidates("library")
     assert len(library) - 1 not in snapshot.candidates("used")
 

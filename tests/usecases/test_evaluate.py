@@ -129,5 +129,6 @@ def test_the_report_is_one_page_with_a_picture_of_each_video(session, job, libra
     assert "music at the sea" in page
     assert "data:image/jpeg;base64," in page
     assert "model on test" in page
+    assert "The frame that fits it best" in page
     for outside in ('src="http', 'href="http', "<script src", '<link rel="stylesheet"'):
         assert outside not in page

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tagtower.library.tags import TagLibrary
-from tagtower.records import Example, Tag, Video
+from tagtower.records import Example, MentionEvidence, Tag, Video
 from tagtower.usecases.mentions import Mentions, written_about
 
 LIBRARY = TagLibrary.from_tags(
@@ -50,13 +50,15 @@ def test_where_a_tag_is_named_and_the_most_telling_first(tmp_path):
     media = tmp_path / "RedFox" / "seaArt2024.mp4"
     video = Video("a", str(media), "the berries", subtitles=str(tmp_path / "a.srt"))
     found = Mentions(LIBRARY).find_in(written_about(Example(video, tags=("sea",)), tmp_path))
-    assert {LIBRARY.texts[tag]: places for tag, places in found.items()} == {
+    assert {LIBRARY.texts[tag]: tuple(one.field for one in mentions) for tag, mentions in found.items()} == {
         "sea": ("own tags", "file name", "subtitles"),
         "berry": ("title",),
         "art": ("file name", "subtitles"),
         "red fox": ("folder",),
     }
     assert [LIBRARY.texts[tag] for tag in found][:2] == ["sea", "berry"]
+    berry = next(mentions for tag, mentions in found.items() if LIBRARY.texts[tag] == "berry")
+    assert berry == (MentionEvidence("berries", "title"),)
 
 
 def test_folders_do_not_join_into_a_tag_and_those_above_the_archive_do_not_count(tmp_path):

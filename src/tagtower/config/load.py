@@ -63,9 +63,10 @@ def check_settings(settings: Settings) -> None:
         ConfigError: says which two settings, and what to change.
     """
     image, audio, text, tag = settings.image, settings.audio, settings.text, settings.tag
-    if image.encoder == text.encoder == "none" and not audio.frontend:
+    if image.encoder == text.encoder == "none" and not audio.is_heard:
         raise ConfigError(
-            "image.encoder, audio.frontend and text.encoder are all `none`: nothing of a video would be read.",
+            "image.encoder, text.encoder and audio.encoder or audio.frontend are all `none`: nothing of a video would "
+            "be read.",
             hint="Switch at least one on.",
         )
     if not image.descriptors and set(image.encoder.split(",")) & set(DESCRIPTOR_NAMES):

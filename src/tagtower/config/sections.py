@@ -128,10 +128,15 @@ def _frontends(given: object) -> object:
 class AudioSettings(Section):
     """Sound: how the waveform is cut, what spectrum is taken, and what listens to it."""
 
+    encoder: str = Field(
+        "spectra",
+        description="`spectra`: `frontend` and `network`, from scratch; `none`; a folder of a Hugging Face sound "
+        "model (Wav2Vec2, HuBERT, WavLM, AST, Whisper, CLAP), or a hub name",
+    )
     frontend: Annotated[tuple[SoundFrontEnd, ...], BeforeValidator(_frontends)] = Field(
         ("mfcc",),
-        description="one or several spectra of the sound, side by side, or `none` (an empty list); "
-        "docs/sound.md has the table",
+        description="one or several spectra of the sound, side by side; `none` (an empty list) reads no sound unless "
+        "`encoder` names a model; docs/sound.md has the table",
     )
     network: Literal["stats", "cnn", "gru"] = Field(
         "cnn",
@@ -158,9 +163,23 @@ class AudioSettings(Section):
     spectrum: Literal["power", "magnitude"] = Field("power", description="what the filter bank sums")
     whole_seconds: float = Field(60.0, gt=0, description="sound up to this long is read whole (seconds)")
     windows: Positive = Field(6, description="windows spread over the track of longer sound")
-    window_seconds: float = Field(10.0, gt=0, description="length of one window (seconds)")
+    window_seconds: float = Field(
+        10.0,
+        gt=0,
+        description="length of one window, and of the pieces that a network hears which takes any length (seconds)",
+    )
     channels: Positive = Field(64, description="channels of the network over time, or its state")
     dropout: Share = Field(0.1, description="dropout on the sound feature while training")
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether a pretrained network hears the sound."""
+        return self.encoder not in ("spectra", "none")
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether sound is read at all."""
+        return self.is_pretrained or (self.encoder == "spectra" and bool(self.frontend))
 
 
 class TextSettings(Section):
@@ -368,8 +387,8 @@ class TrainSettings(Section):
         "the gate weighs the experts by what they know (under the distance `cosine`, else nothing is): worth most "
         "where examples are few; `plain`: not",
     )
-    finetune: Annotated[tuple[Literal["image", "text", "tag"], ...], Field(min_length=1)] = Field(
-        ("image", "text", "tag"),
+    finetune: Annotated[tuple[Literal["image", "audio", "text", "tag"], ...], Field(min_length=1)] = Field(
+        ("image", "audio", "text", "tag"),
         description="whose pretrained backbones are trained under `finetune`; the others stay frozen, their features "
         "stored",
     )

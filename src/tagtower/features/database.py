@@ -104,6 +104,32 @@ class Database:
                     self._connection.execute("ROLLBACK")
                 raise
 
+    @contextmanager
+    def erase(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection inside a transaction whose deletions are overwritten on the disk, not only forgotten.
+
+        Raises:
+            StorageError: the file cannot be written, or others read it for too long.
+        """
+        with self.read() as connection:
+            connection.execute("PRAGMA secure_delete = ON").fetchall()
+        with self.write() as connection:
+            yield connection
+        self.shrink()
+        with self.read() as connection:
+            busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if busy:
+            raise StorageError(
+                f"{self.path}: what was deleted could not be overwritten yet: others read the store.",
+                hint="Try again when they are done.",
+            )
+
+    def rewrite(self) -> None:
+        """Write the file anew, without the room of deleted rows."""
+        with self.read() as connection:
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
     def shrink(self) -> None:
         """Give the space of deleted rows back to the disk, as far as other users of the file allow."""
         with self.read() as connection:

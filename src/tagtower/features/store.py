@@ -166,6 +166,38 @@ class FeatureStore:
         self._database.shrink()
         return self.size()
 
+    def remove(self, contents: Collection[str]) -> dict[str, int]:
+        """Delete all that was computed of these contents, overwrite it on the disk, and return how many arrays of each.
+
+        The paths under which a file with such content was seen are forgotten too.
+
+        Raises:
+            StorageError: also where another program reads the store for so long that old pages cannot be dropped.
+        """
+        removed: dict[str, int] = {}
+        with self._database.erase() as connection:
+            for content in contents:
+                gone = connection.execute("DELETE FROM entries WHERE content = ?", (content,)).rowcount
+                removed[content] = removed.get(content, 0) + gone
+                connection.execute("DELETE FROM files WHERE content = ?", (content,))
+        return removed
+
+    def compact(self) -> None:
+        """Write the file anew, with nothing in it but what is stored."""
+        self._database.rewrite()
+
+    def holds(self, contents: Collection[str]) -> int:
+        """Return how many arrays and paths there are of these contents."""
+        with self._database.read() as connection:
+            return sum(
+                connection.execute(
+                    "SELECT (SELECT COUNT(*) FROM entries WHERE content = ?1) "
+                    "+ (SELECT COUNT(*) FROM files WHERE content = ?1)",
+                    (content,),
+                ).fetchone()[0]
+                for content in contents
+            )
+
     def content_hash(self, path: str | Path) -> str:
         """Return the hash of a file's bytes, read again only if its size or time of change differ.
 

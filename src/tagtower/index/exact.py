@@ -16,9 +16,9 @@ DistanceKind: TypeAlias = Literal["cosine", "euclidean", "hamming"]
 BLOCK_ELEMENTS = 1 << 22
 """Distances, or components of vectors, held in float64 at one time; 32 MiB."""
 
-PREPARED_ELEMENTS = 1 << 24
-"""Components of an index up to which its vectors are kept ready in float64, 128 MiB; larger ones are converted a
-block at a time at every search."""
+PREPARED_ELEMENTS = 1 << 26
+"""Components of an index up to which its vectors are kept ready in float64, 512 MiB; larger ones are converted a block
+at a time at every search. 100,000 tags of width 384 take 300 MiB, and 28 ms a video in place of 250 ms."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,3 +30,16 @@ class NearestWording:
         """Return the distance of each query from each tag: the smallest over the wordings of the tag."""
         found = self._wordings.distances(queries)
         return np.minimum.reduceat(found, self._first, axis=1)
+
+
+@final
+class SomeOf:
+    """Distances to some of the vectors of an index, in an order of their own."""
+
+    def __init__(self, index: Distances, chosen: Int64[np.ndarray, "some"]) -> None:
+        self._index = index
+        self._chosen = chosen
+
+    def distances(self, queries: Float[np.ndarray, "query dim"]) -> Float32[np.ndarray, "query some"]:
+        """Return the distance of each query from each of the chosen vectors."""
+        return self._index.distances(queries)[:, self._chosen]

@@ -7,7 +7,7 @@ SQLite the only one of its time.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, final
@@ -21,6 +21,9 @@ from tagtower.errors import ConfigError, DatabaseError, MissingExtraError
 BUSY_SECONDS = 60.0
 """A writer waits so long for another on SQLite; a worker's batch takes milliseconds, an import of a million tags
 seconds."""
+
+AFTER_COMMIT = "tagtower_after_commit"
+"""The option of a writing connection that holds what is to be done after its commit."""
 
 PAGE_CACHE_KIB = 32 * 1024
 
@@ -69,11 +72,15 @@ class Database:
         Raises:
             DatabaseError: the database is gone, locked for a minute, full, or read-only.
         """
+        kept: list[Callable[[], None]] = []
         with _failures(self.url), self._engine.connect() as connection:
-            if self.dialect == "sqlite":
-                connection = connection.execution_options(immediate=True)
+            connection = connection.execution_options(
+                **{AFTER_COMMIT: kept, "immediate": self.dialect == "sqlite"}
+            )
             with connection.begin():
                 yield connection
+        for action in kept:
+            action()
 
     def close(self) -> None:
         """Close every connection."""
@@ -84,6 +91,14 @@ class Database:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def after_commit(connection: Connection, action: Callable[[], None]) -> None:
+    """Have `action` done once the write that `connection` belongs to is kept, and never where it is undone.
+
+    It may be lost where the program is killed in between, so whatever has to happen must be found again elsewhere.
+    """
+    connection.get_execution_options()[AFTER_COMMIT].append(action)
 
 
 def parse_database_url(text: str) -> URL:
@@ -115,6 +130,7 @@ def _sqlite(url: URL) -> Engine:
             "foreign_keys=ON",
             "journal_mode=WAL",
             "synchronous=FULL",  # what was answered as stored survives a power cut
+            "secure_delete=ON",  # what is deleted is overwritten, so that erasing is more than forgetting
             "temp_store=MEMORY",
             f"cache_size=-{PAGE_CACHE_KIB}",
         ):

@@ -33,8 +33,9 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 
 metadata = MetaData(
     naming_convention={
@@ -51,6 +52,7 @@ Id = BigInteger().with_variant(Integer, "sqlite")
 
 Json = JSON().with_variant(JSONB, "postgresql")
 Embedding = VECTOR().with_variant(LargeBinary, "sqlite")
+SearchWords = TSVECTOR().with_variant(Text, "sqlite")
 
 
 @final
@@ -189,12 +191,17 @@ videos = Table(
     Column("lease_worker", Text),
     Column("lease_until", Instant),
     Column("error", Json),  # {"type", "message", "hint"} of the last failure
+    # What search finds it by, see `library.videos.words`; the last column, so that a list of videos never reads it.
+    Column("words", SearchWords),
     _one_of("shelf", "unlabelled", "labelled", "failed"),
+    Index("ix_videos_shelf", "shelf", "id"),
     Index("ix_videos_queue", "shelf", "not_before", "id"),
     Index("ix_videos_shelved", "shelf", "shelved_at", "id"),
     Index("ix_videos_added", "added_at", "id"),
     sqlite_autoincrement=True,  # the number of an erased video is never given again
 )
+# The index of `words` is another on each engine, and stands in the migration alone: on SQLite the FTS5 table
+# `video_words`, which triggers keep in step, on PostgreSQL a GIN index.
 
 # Who handed a video in, and under which name; the same file twice is one video with two references.
 video_references = Table(
@@ -207,6 +214,7 @@ video_references = Table(
     Column("title", Text),
     Column("added_at", Instant, nullable=False),
     UniqueConstraint("owner", "name"),
+    Index("ix_video_references_owner", "owner", "video_id"),
 )
 
 suggestions = Table(
@@ -224,6 +232,18 @@ suggestions = Table(
     Column("at", Instant, nullable=False),
     _one_of("origin", "model", "retro"),
     Index("ix_suggestions_tag", "tag_id", "model_id", "video_id"),
+)
+
+# That a model has looked at a video, with which tag library, also where it had no tag to suggest.
+answers = Table(
+    "answers",
+    metadata,
+    _ref("videos.id", name="video_id", cascade=True, primary_key=True),
+    _ref("models.id", name="model_id", cascade=True, primary_key=True),
+    Column("library_version", BigInteger, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("modalities", Json),  # the gate's weights, in [0, 1], by modality
+    Column("warnings", Json),  # what was odd about the media
 )
 
 # What persons said: the last word on each tag of each video. It outlives models, merges and retirements.
@@ -262,12 +282,33 @@ models = Table(
     Column("fingerprint", String(64), nullable=False, unique=True),
     Column("vector_fingerprint", String(64), nullable=False),
     Column("width", Integer, nullable=False),
+    Column("distance", String(12), nullable=False),
     Column("state", String(12), nullable=False, index=True),
     Column("metrics", Json),
     Column("added_at", Instant, nullable=False),
     Column("promoted_at", Instant),
     _ref("models.id", name="replaced"),  # the active one at its promotion: where a roll-back leads
     _one_of("state", "building", "ready", "active", "retired"),
+    _one_of("distance", "cosine", "euclidean", "hamming"),
+    Index(
+        "uq_models_active",  # there is never more than one
+        "state",
+        unique=True,
+        sqlite_where=text("state = 'active'"),
+        postgresql_where=text("state = 'active'"),
+    ),
+    sqlite_autoincrement=True,
+)
+
+# The segment files that hold vectors where the database does not: what lies beyond `rows` was never committed.
+segments = Table(
+    "segments",
+    metadata,
+    Column("vector_fingerprint", String(64), primary_key=True),
+    Column("segment", Integer, primary_key=True),
+    Column("rows", Integer, nullable=False),  # appended so far; a row is never given twice
+    Column("gone", Integer, nullable=False, default=0),  # of these, rows that are no vector any more
+    Column("unwiped", Integer, nullable=False, default=0),  # of these, at most so many are still in the file
 )
 
 # The vector of each video under each model: on SQLite a row of a segment file, on PostgreSQL the vector itself.
@@ -375,6 +416,94 @@ feed_phrases = Table(
     Column("phrase", Text, primary_key=True),  # normalized; "" counts all entries of the hour
     Column("text", Text, nullable=False),
     Column("entries", Integer, nullable=False),
+)
+
+# --- the server ---------------------------------------------------------------------------------------------------
+
+# Who may ask the server for what. Of a key only its hash is kept.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("role", String(8), nullable=False),
+    Column("hash", String(64), nullable=False, unique=True),  # SHA-256 of the key
+    Column("created_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+    _one_of("role", "terminal", "editor", "admin"),
+    sqlite_autoincrement=True,  # a session that names a key can never mean another one
+)
+
+# Files on their way in; how much of one has come is the size of its file.
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("principal", Text, nullable=False),  # who began it; nobody else goes on with it
+    Column("length", BigInteger),  # bytes, where it was announced
+    Column("started_at", Instant, nullable=False),
+    Column("touched_at", Instant, nullable=False, index=True),
+    _ref("videos.id", name="video_id", cascade=True, index=True),  # once it is complete
+    Column("result", Json),  # what was answered then
+)
+
+# Answers to requests that carried an idempotency key, so that the same request again gets the same answer.
+replies = Table(
+    "replies",
+    metadata,
+    Column("principal", Text, primary_key=True),
+    Column("key", String(200), primary_key=True),
+    Column("request", String(64), nullable=False),  # a hash of what was asked
+    Column("at", Instant, nullable=False, index=True),
+    Column("status", Integer),  # none while it is worked on
+    Column("body", Json),
+    Column("headers", Json),
+    _ref("videos.id", name="video_id", cascade=True, index=True),
+)
+
+# What happened, for those who wait for it. An event is written in the transaction of what it tells of.
+events = Table(
+    "events",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("at", Instant, nullable=False, index=True),
+    Column("kind", String(24), nullable=False),
+    Column("data", Json, nullable=False),
+    _ref("videos.id", name="video_id", cascade=True, index=True),
+    sqlite_autoincrement=True,
+)
+
+# Addresses that events are sent to, one after the other.
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("url", Text, nullable=False, unique=True),
+    Column("secret", Text, nullable=False),  # signs what is sent, so the hash of it would not do
+    Column("kinds", Json, nullable=False),  # an empty list means all
+    Column("allow_private", Boolean, nullable=False, default=False),
+    Column("created_at", Instant, nullable=False),
+    Column("sent", BigInteger, nullable=False),  # the last event that was delivered or passed over
+    Column("not_before", Instant),
+    Column("lease_until", Instant),
+    Column("failures", Integer, nullable=False, default=0),  # in a row
+    Column("error", Text),
+    sqlite_autoincrement=True,
+)
+
+# Videos whose rows are gone already and whose files are being removed: what is left to do if the program is killed.
+erasing = Table(
+    "erasing",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("video_id", BigInteger, nullable=False),
+    Column("whole", Boolean, nullable=False),  # or only an owner's name of it, and what that brought
+    Column("content_hash", String(64), index=True),
+    Column("features", Json, nullable=False),  # hashes of its texts, by which the feature store knows them
+    Column("removed", Json, nullable=False),  # counts by kind, so far
+    Column("author", Text, nullable=False),
+    Column("asked_at", Instant, nullable=False),
+    Column("wiped_at", Instant),  # when the files were gone; the hashes above are forgotten then
 )
 
 # Proofs that something was erased; they hold no personal data.

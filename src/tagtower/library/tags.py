@@ -78,7 +78,11 @@ class TagLibrary:
 
     def index_of(self, text: str) -> int | None:
         """Return the place of the tag that `text` names, as the tag or as one of its aliases; None if there is none."""
-        return self._indices.get(normalize_tag(text))
+        return self.index_of_key(normalize_tag(text))
+
+    def index_of_key(self, key: str) -> int | None:
+        """Return the place of the tag that a text names which went through `normalize_tag` before."""
+        return self._indices.get(key)
 
     def unexpired(self, now: datetime) -> TagLibrary:
         """Return the library without the tags that expired at or before `now`.

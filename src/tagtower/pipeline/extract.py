@@ -9,10 +9,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Literal, Protocol, TypeAlias, final, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float64
@@ -49,6 +50,31 @@ class MediaDecoder(Protocol):
     def decode(self, path: str, request: DecodeRequest) -> DecodedMedia:
         """Frames and sound of one file; raises `MediaError`."""
         ...
+
+
+@runtime_checkable
+class MediaPlaces(Protocol):
+    """Knows where the media lie that videos name; asked by the threads that decode ahead."""
+
+    def content_hash(self, media: str) -> str | None:
+        """The SHA-256 of the media where that is known without reading them, in hex."""
+        ...
+
+    def local(self, media: str) -> AbstractContextManager[str]:
+        """Give a path of this machine for as long as the context is open; raises `InputError` or `StorageError`."""
+        ...
+
+
+@final
+class FilesHere:
+    """Media that are named by their paths."""
+
+    def content_hash(self, media: str) -> None:
+        """Nothing is known of a file that was not opened."""
+
+    def local(self, media: str) -> AbstractContextManager[str]:
+        """Give the path itself."""
+        return nullcontext(media)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +130,7 @@ class _Read:
 class FeatureExtractor:
     """Turns videos into features, decoding ahead of the consumer and keeping what was computed.
 
-    Frames that go into a trained backbone are kept only if `keep_frames`, as they are large.
+    Frames and waveforms that go into a trained backbone are kept only if `keep_frames`, as they are large.
     """
 
     def __init__(
@@ -115,31 +141,37 @@ class FeatureExtractor:
         store: FeatureStore,
         *,
         keep_frames: bool = True,
+        places: MediaPlaces | None = None,
     ) -> None:
         self._tower = tower
         self._settings = settings
         self._decoder = decoder
         self._store = store
-        self._keep_image = keep_frames or tower.image_is_frozen
+        self._keeps = {
+            "image": keep_frames or tower.image_is_frozen,
+            "audio": keep_frames or not tower.sound_is_raw,
+            "seconds": keep_frames or tower.image_is_frozen,
+        }
+        self._places: MediaPlaces = FilesHere() if places is None else places
         self._specs: dict[str, str] = {modality: tower.spec(modality) for modality in tower.modalities}
         if "image" in self._specs:
             self._specs["seconds"] = f"{self._specs['image']}:seconds"
 
     def extract(
-        self, videos: Iterable[Video], draws: Sequence[int] = (CENTRE,)
+        self, videos: Iterable[Video], draws: Sequence[int] = (CENTRE,), *, titles_ahead: int = TITLES_AHEAD
     ) -> Iterator[Extracted | Failed]:
         """Yield the features of each video, or why there are none, in the order of `videos`.
 
         Args:
-            videos: read lazily, at most `TITLES_AHEAD` ahead.
+            videos: read lazily, at most `titles_ahead` ahead and those that are being decoded.
             draws: which frames are taken: `CENTRE`, or k for the k-th seeded random draw.
         """
         ahead = 2 * self._decoder.workers
         source = iter(videos)
         pool = ThreadPoolExecutor(self._decoder.workers, thread_name_prefix="decode")
         try:
-            while chunk := list(islice(source, TITLES_AHEAD)):
-                waiting: deque[tuple[Video, _Read, Future[_Looked] | None]] = deque()
+            waiting: deque[tuple[Video, _Read, Future[_Looked] | None]] = deque()
+            while chunk := list(islice(source, titles_ahead)):
                 for video, words in zip(chunk, self._words(chunk), strict=True):
                     future = None
                     if video.media is not None and self._reads_media:
@@ -147,8 +179,8 @@ class FeatureExtractor:
                     waiting.append((video, words, future))
                     if len(waiting) > ahead:
                         yield self._finish(*waiting.popleft(), draws)
-                while waiting:
-                    yield self._finish(*waiting.popleft(), draws)
+            while waiting:
+                yield self._finish(*waiting.popleft(), draws)
         finally:
             # Whoever stops early, by Ctrl-C for one, does not wait for files that are being decoded.
             pool.shutdown(wait=False, cancel_futures=True)
@@ -160,28 +192,39 @@ class FeatureExtractor:
     def _look(self, media: str, draws: Sequence[int]) -> _Looked:
         """In a worker thread: what the store has of a file, and what decoding adds."""
         start = time.perf_counter()
-        content = self._store.content_hash(media)
+        with ExitStack() as stack:
+            path: str | None = None
+            content = self._places.content_hash(media)
+            if content is None:
+                path = stack.enter_context(self._places.local(media))
+                content = self._store.content_hash(path)
+            keys = self._keys_of(content, draws)
+            stored = self._store.get_many(list(keys.values()))
+            missing = [part for part, key in keys.items() if key not in stored]
+            decoded, lacking = None, None
+            try:
+                if missing:
+                    path = path or stack.enter_context(self._places.local(media))
+                    decoded = self._decoder.decode(path, self._request(missing))
+            except MediaError as error:
+                # What is asked for follows from what is stored: a file may have sound, stored, and no pictures.
+                in_part = error.cause == "damaged" and any(value.size for value in stored.values())
+                if error.cause != "no-streams" and not in_part:
+                    raise
+                lacking = error
+        return _Looked(keys, stored, decoded, lacking, time.perf_counter() - start)
+
+    def _keys_of(self, content: str, draws: Sequence[int]) -> dict[Part, FeatureKey]:
+        """What the store may have of a file, by part."""
         parts: list[Part] = [("image", draw) for draw in draws]
         if CENTRE in draws:
             parts.append(("seconds", CENTRE))
         parts.append(("audio", CENTRE))
-        keys = {
+        return {
             part: FeatureKey(content, self._specs[part[0]], part[1])
             for part in parts
             if part[0] in self._specs
         }
-        stored = self._store.get_many(list(keys.values()))
-        missing = [part for part, key in keys.items() if key not in stored]
-        decoded, lacking = None, None
-        try:
-            decoded = self._decoder.decode(media, self._request(missing)) if missing else None
-        except MediaError as error:
-            # What is asked for follows from what is stored: a file may have sound, stored, and no pictures.
-            in_part = error.cause == "damaged" and any(value.size for value in stored.values())
-            if error.cause != "no-streams" and not in_part:
-                raise
-            lacking = error
-        return _Looked(keys, stored, decoded, lacking, time.perf_counter() - start)
 
     def _request(self, missing: Sequence[Part]) -> DecodeRequest:
         image, audio = self._settings.image, self._settings.audio
@@ -259,11 +302,7 @@ class FeatureExtractor:
             if ("audio", CENTRE) in fresh and looked.media.sound is not None:
                 fresh["audio", CENTRE] = self._tower.sound_features(looked.media.sound.waveform)
             self._store.put_many(
-                {
-                    looked.keys[part]: value
-                    for part, value in fresh.items()
-                    if self._keep_image or part[0] == "audio"
-                }
+                {looked.keys[part]: value for part, value in fresh.items() if self._keeps[part[0]]}
             )
             values |= fresh
         return {part: value for part, value in values.items() if value.size}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float32, Float64
 
 from tagtower.pipeline.extract import Extracted
 from tagtower.towers import DISTANCES, TwoTower
@@ -26,20 +26,33 @@ class Moments:
         return best
 
 
-def find_moments(tower: TwoTower, extracted: Extracted, tags: Float[np.ndarray, "tag dim"]) -> Moments | None:
-    """Return how far each single frame of a video is from each tag; None where it has no pictures that are read.
+@dataclass(frozen=True, slots=True)
+class FrameVectors:
+    """The vector of each frame of a video, as if the video were this frame alone, and when it is shown (seconds)."""
 
-    The distance is that of the image expert, as if the video were this frame alone, and not of the fused vector.
+    seconds: Float64[np.ndarray, "frame"]
+    vectors: Float32[np.ndarray, "frame dim"]
+
+
+def frame_vectors(tower: TwoTower, extracted: Extracted) -> FrameVectors | None:
+    """Return the vector of each single frame of a video; None where it has no pictures that are read.
+
+    They come from the image expert, and not from the fusion.
 
     Args:
         extracted: the features of the video, centre frames first.
-        tags: vectors of the tag tower.
     """
     image, seconds = extracted.features[0].image, extracted.frame_seconds
     if tower.image is None or image is None or seconds is None:
         return None
     with torch.inference_mode():
         frames = tower.encode_frames(torch.from_numpy(image).to(tower.device))
-        distance = DISTANCES[tower.settings.distance.kind]
-        found = distance(frames, torch.from_numpy(tags).to(tower.device))
-    return Moments(seconds, found.cpu().numpy())
+    return FrameVectors(seconds, frames.float().cpu().numpy())
+
+
+def find_moments(tower: TwoTower, frames: FrameVectors, tags: Float[np.ndarray, "tag dim"]) -> Moments:
+    """Return how far each single frame is from each tag, given vectors of the tag tower."""
+    distance = DISTANCES[tower.settings.distance.kind]
+    with torch.inference_mode():
+        found = distance(torch.from_numpy(frames.vectors), torch.from_numpy(tags))
+    return Moments(frames.seconds, found.numpy())

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 
 from tagtower.config import TagSettings
 from tagtower.errors import InputError
 from tagtower.features.store import CENTRE, FeatureKey, FeatureStore
 from tagtower.index.build import build_index
-from tagtower.index.wordings import Distances, NearestWording
+from tagtower.index.growing import GrowingIndex
+from tagtower.index.wordings import Distances, NearestWording, SomeOf
 from tagtower.library.tags import TagLibrary, normalize_tag
 from tagtower.pipeline.extract import Extracted, Failed
+from tagtower.ranking.lexicon import OncePerTag
 from tagtower.records import MODALITIES, Modality, Tag, Video
 from tagtower.storage.hashing import hash_json, hash_text
 from tagtower.towers import TwoTower, collate_texts, collate_videos
 
 TAG_BATCH = 256
+
+SHARE_IN_USE = 0.5
+"""A library that uses less of the vectors at hand than this has an index of its own: comparing the rest would cost more
+than preparing it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +122,13 @@ class TagVectors:
         self._tower = tower
         self._spec = f"tag-vector:{fingerprint}"
         self._store = store
-        self._known: dict[Wording, np.ndarray] = {}
+        self._numbers: dict[Wording, int] = {}
+        self._index = GrowingIndex(tower.settings.distance.kind, tower.width)
+        self._by_tag: OncePerTag[tuple[int, ...]] = OncePerTag(self._wordings)
 
     def encode(self, texts: Sequence[str]) -> Float[np.ndarray, "tag dim"]:
         """Return one vector a text, in order; only texts never seen before are encoded."""
-        return self._encode([Wording(text, normalize_tag(text)) for text in texts])
+        return self._index.vectors(self._encode([Wording(text, normalize_tag(text)) for text in texts]))
 
     def index(self, library: TagLibrary) -> Distances:
         """Return what tells how far each tag of `library` is from a video.
@@ -127,34 +136,58 @@ class TagVectors:
         A tag is as far as the nearest of its wordings: its name, its aliases and its description, as far as
         `tag.aliases` and `tag.descriptions` say.
         """
-        settings = self._tower.settings
-        wordings = [tag_wordings(tag, settings.tag) for tag in library.tags]
-        vectors = self._encode([wording for one in wordings for wording in one])
-        index = build_index(vectors, settings.distance.kind)
-        counts = np.array([len(one) for one in wordings])
-        if len(vectors) == len(library):
-            return index
-        return NearestWording(index, np.concatenate([[0], counts.cumsum()[:-1]]))
+        return self.index_of(library.tags)
 
-    def _encode(self, wordings: Sequence[Wording]) -> Float[np.ndarray, "wording dim"]:
-        missing = [one for one in dict.fromkeys(wordings) if one not in self._known]
+    def index_of(self, tags: Sequence[Tag]) -> Distances:
+        """Return what tells how far each of some tags is from a video, in their order."""
+        own = self._by_tag(tags)
+        counts = np.fromiter(map(len, own), np.int64, len(own))
+        numbers = np.fromiter(chain.from_iterable(own), np.int64, int(counts.sum()))
+        known = self._index.so_far()
+        found: Distances
+        if len(numbers) < SHARE_IN_USE * len(known):
+            found = build_index(self._index.vectors(numbers), self._index.kind)
+        elif np.array_equal(numbers, np.arange(len(known))):
+            found = known
+        else:
+            found = SomeOf(known, numbers)
+        if len(numbers) == len(tags):
+            return found
+        return NearestWording(found, np.concatenate([[0], counts.cumsum()[:-1]]))
+
+    def names_of(self, library: TagLibrary) -> Callable[[np.ndarray], np.ndarray]:
+        """Return what gives the vectors of the names of the tags at some places of `library`."""
+        own = self._by_tag(library.tags)
+        numbers = np.fromiter((one[0] for one in own), np.int64, len(own))
+        return lambda places: self._index.vectors(numbers[places])
+
+    def _wordings(self, tags: Sequence[Tag]) -> list[tuple[int, ...]]:
+        """The numbers of each tag's wordings, that of its name first."""
+        wordings = [tag_wordings(tag, self._tower.settings.tag) for tag in tags]
+        numbers = iter(self._encode([one for own in wordings for one in own]).tolist())
+        return [tuple(islice(numbers, len(own))) for own in wordings]
+
+    def _encode(self, wordings: Sequence[Wording]) -> Int64[np.ndarray, "wording"]:
+        """The number of each wording in the index; those never seen before are encoded."""
+        missing = [one for one in dict.fromkeys(wordings) if one not in self._numbers]
         if missing:
-            self._fetch(missing)
-        if not wordings:
-            return np.zeros((0, self._tower.width), np.float32)
-        return np.stack([self._known[one] for one in wordings])
+            vectors = self._fetch(missing)
+            first = self._index.add(np.stack([vectors[one] for one in missing]))
+            self._numbers.update(zip(missing, range(first, first + len(missing)), strict=True))
+        return np.fromiter((self._numbers[one] for one in wordings), np.int64, len(wordings))
 
-    def _fetch(self, wordings: Sequence[Wording]) -> None:
+    def _fetch(self, wordings: Sequence[Wording]) -> dict[Wording, np.ndarray]:
         keys = {one: FeatureKey(self._content(one), self._spec, CENTRE) for one in wordings}
         stored = self._store.get_many(list(keys.values()))
-        self._known.update({one: stored[key] for one, key in keys.items() if key in stored})
+        found = {one: stored[key] for one, key in keys.items() if key in stored}
         new = [one for one in wordings if keys[one] not in stored]
         for start in range(0, len(new), TAG_BATCH):
             part = new[start : start + TAG_BATCH]
             vectors = encode_tags(self._tower, [one.text for one in part], [one.tag for one in part])
             made = dict(zip(part, vectors, strict=True))
             self._store.put_many({keys[one]: vector for one, vector in made.items()})
-            self._known.update(made)
+            found.update(made)
+        return found
 
     def _content(self, wording: Wording) -> str:
         """What a vector depends on beside the model: the text, and with a memory also whose wording it is."""

@@ -40,6 +40,18 @@ class ProbabilityMap:
         """Return the probability, in [0, 1], for each score; beyond the last knots it stays as there."""
         return np.asarray(np.interp(scores, self.scores, self.probabilities))
 
+    def least_score(self, probability: float) -> float:
+        """Return the lowest score that has at least this probability: -inf where all have it, inf where none."""
+        above = np.flatnonzero(self.probabilities >= probability)
+        if not len(above):
+            return np.inf
+        knot = int(above[0])
+        if knot == 0:
+            return -np.inf
+        low, high = self.probabilities[knot - 1], self.probabilities[knot]
+        share = (probability - low) / (high - low)
+        return float(self.scores[knot - 1] + share * (self.scores[knot] - self.scores[knot - 1]))
+
     def to_json(self) -> dict[str, list[float]]:
         """Return the knots."""
         return {"scores": self.scores.tolist(), "probabilities": self.probabilities.tolist()}

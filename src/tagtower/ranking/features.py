@@ -1,14 +1,14 @@
 """Candidates for videos, and what is known of each (video, tag) pair, as numbers that the ranker reads.
 
-Every source of candidates is a matrix of scores of all tags for a block of videos; features are read off the same
+Every source of candidates is a matrix of scores of tags for a block of videos; features are read off the same
 matrices. A tag that no labelled video has is *missing* (NaN) for whatever counts labelled videos, never zero.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import TypeAlias, final
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int64
@@ -18,12 +18,13 @@ from tagtower.config import RankingSettings
 from tagtower.index.exact import ExactIndex, nearest
 from tagtower.index.wordings import Distances
 from tagtower.ranking.lexical import NeighbourWords, TagWords
+from tagtower.ranking.lexicon import TagLexicon
 from tagtower.ranking.mentions import Mention, MentionFinder
 from tagtower.ranking.neighbours import LabelledVideos
 from tagtower.records import Tag, TextField
 
 BLOCK_ELEMENTS = 1 << 20
-"""Scores of (video, tag) or (video, neighbour) in one matrix; about thirty such matrices are alive at a time."""
+"""Distances of (video, tag) or similarities of (video, neighbour) in one matrix; a few such are alive at a time."""
 
 NEW_CANDIDATES = 20
 """Of the tags that no labelled video has, so many enter by distance alone: familiar ones cannot crowd them out."""
@@ -37,7 +38,17 @@ SOFTNESS = 0.07
 """A neighbour's weight falls to 1/e over this much similarity; chosen on validation (.05 to .1 are alike)."""
 
 MENTION_SURENESS = 0.5
+FEW_TIES = 200
+"""Candidates as far as another tag, each of which is told apart by itself; of more the whole row is sorted."""
+
 RECENT_DAYS = 180.0
+
+SURE_SOURCES = ("near_votes", "word_votes", "mixed_votes", "word_shares")
+CANDIDATE_SOURCES = ("near_votes", "word_votes", "mixed_votes", "word_shares", "beside_sure_tags", "bm25")
+"""Each brings its highest tags, `ranking.candidates` of them, beside the nearest, the nearest new and the mentioned."""
+
+TagVectorSource: TypeAlias = Callable[[Int64[np.ndarray, "some"]], Float[np.ndarray, "some dim"]]
+"""Gives the vectors of the tags at some places of a library."""
 
 MISSING_WHERE_NEW = (
     "near_votes", "nearest_votes", "word_votes", "word_nearest_votes", "mixed_votes", "mixed_nearest_votes",
@@ -72,42 +83,61 @@ class Candidates:
 
 
 @final
+class NeighbourSide:
+    """What is known of labelled videos whatever the tag library: kept while tags come and go."""
+
+    def __init__(self, neighbours: LabelledVideos) -> None:
+        self.neighbours = neighbours
+        self.index = ExactIndex(neighbours.vectors, "cosine")
+        self.words = NeighbourWords(neighbours)
+        self._rows = {name: row for row, name in enumerate(neighbours.ids)}
+
+    def rows_of(self, ids: Sequence[str]) -> Int64[np.ndarray, "video"]:
+        """Return the row of each video among the labelled ones, -1 where it is not among them."""
+        return np.array([self._rows.get(name, -1) for name in ids], np.int64)
+
+
+@final
 class CandidateSource:
     """Finds the candidates of videos in one tag library, beside one set of labelled videos.
 
+    Nearly all pairs of a video and a tag have nothing in common but a distance. So everything else is kept as sparse
+    matrices, and the work for a video grows with what speaks for its tags, not with their number.
+
     Args:
-        neighbours: the labelled videos; at least one.
+        side: the labelled videos; at least one.
         columns: the place in the library of each of the neighbours' `tag_texts`, -1 for one that is not there.
-        tags: the library; `distances` tells how far each of them is from a video, `tag_vectors` holds their vectors.
-            Videos are compared with videos, and tags with tags, by cosine, whatever the towers' distance is.
+        tags: the library, no two of them equal; `distances` tells how far each of them is from a video, and
+            `tag_vectors` gives the vectors of those at given places. Videos are compared with videos, and tags with
+            tags, by cosine, whatever the towers' distance is.
+        lexicon: what has read the tags, or most of them, before.
     """
 
     def __init__(
         self,
-        neighbours: LabelledVideos,
+        side: NeighbourSide,
         columns: Int64[np.ndarray, "column"],
         tags: Sequence[Tag],
         distances: Distances,
-        tag_vectors: Float[np.ndarray, "tag dim"],
+        tag_vectors: TagVectorSource,
         settings: RankingSettings,
+        lexicon: TagLexicon | None = None,
     ) -> None:
+        self.side = side
+        neighbours = side.neighbours
+        lexicon = TagLexicon() if lexicon is None else lexicon
         self._settings = settings
         self._tags = distances
-        self._tag_vectors = _unit(tag_vectors)
-        self._videos = ExactIndex(neighbours.vectors, "cosine")
-        self._words = NeighbourWords(neighbours)
-        self._tag_words = TagWords(tags, neighbours)
-        self._mentions = MentionFinder(tags)
+        self._tag_vectors = tag_vectors
+        self._tag_words = TagWords(tags, neighbours, lexicon)
+        self._mentions = MentionFinder(tags, lexicon)
         self._labels = _in_library(neighbours.tags, columns, len(tags))
         self._labels_by_tag = self._labels.T.tocsr()
         self._uses = np.asarray(self._labels.sum(axis=0), np.float64)
         self._times = _use_times(self._labels, neighbours.days)
-        self._characters = np.array([len(tag.text) for tag in tags], np.float64)
-
-    @property
-    def new(self) -> Bool[np.ndarray, "tag"]:
+        self.new: Bool[np.ndarray, "tag"] = np.asarray(self._uses == 0)
         """Which tags of the library no labelled video has."""
-        return np.asarray(self._uses == 0)
+        self._new_places = np.flatnonzero(self.new)
 
     def videos_with(self, tag: int) -> Int64[np.ndarray, "neighbour"]:
         """Return the rows of the labelled videos that have a tag of the library."""
@@ -118,28 +148,39 @@ class CandidateSource:
         self,
         vectors: Float[np.ndarray, "video dim"],
         texts: Sequence[Mapping[TextField, str]],
+        own: Int64[np.ndarray, "video"] | None = None,
     ) -> Iterator[tuple[slice, Candidates]]:
         """Yield the candidates of videos in blocks that fit into memory, each with the rows that it covers."""
-        step = max(1, BLOCK_ELEMENTS // max(len(self._characters), len(self._videos)))
+        step = max(1, BLOCK_ELEMENTS // max(len(self._uses), len(self.side.index)))
         for start in range(0, len(vectors), step):
             rows = slice(start, min(start + step, len(vectors)))
-            yield rows, self.candidates(vectors[rows], texts[rows])
+            yield rows, self.candidates(vectors[rows], texts[rows], None if own is None else own[rows])
 
     def candidates(
         self,
         vectors: Float[np.ndarray, "video dim"],
         texts: Sequence[Mapping[TextField, str]],
+        own: Int64[np.ndarray, "video"] | None = None,
     ) -> Candidates:
-        """Return the candidates of a block of videos, of which each has a vector and, by field, its texts."""
-        joined = [" ".join(own.values()) for own in texts]
-        mentions = tuple(tuple(self._mentions(own)) for own in texts)
+        """Return the candidates of a block of videos, of which each has a vector and, by field, its texts.
+
+        Args:
+            own: the row of each video among the labelled ones, -1 where it is not among them: nobody is their own
+                neighbour.
+        """
+        joined = [" ".join(one.values()) for one in texts]
+        mentions = tuple(tuple(self._mentions(one)) for one in texts)
         distances = self._tags.distances(vectors)
-        known = self._words.columns(joined)
-        similar = 1.0 - self._videos.distances(vectors).astype(np.float64)
-        alike = self._words.similarities(known)
+        known = self.side.words.columns(joined)
+        similar = 1.0 - self.side.index.distances(vectors).astype(np.float64)
+        alike = self.side.words.similarities(known).astype(np.float64)
+        shares = self.side.words.shares(known)
+        if own is not None:
+            _hide(own, similar, alike, shares)
+        both = (similar + alike) / 2
         near, near_weights = _soft_neighbours(similar, self._settings.neighbours)
         by_words, word_weights = _top(alike, self._settings.neighbours)
-        mixed, mixed_weights = _soft_neighbours((similar + alike) / 2, MIXED_NEIGHBOURS)
+        mixed, mixed_weights = _soft_neighbours(both, MIXED_NEIGHBOURS)
         few = slice(0, FEW_NEIGHBOURS)
         mention = _mention_matrices(mentions, distances.shape)
         tag_words = self._tag_words.columns(joined)
@@ -150,43 +191,41 @@ class CandidateSource:
             "word_nearest_votes": self._votes(by_words[:, few], word_weights[:, few]),
             "mixed_votes": self._votes(mixed, mixed_weights),
             "mixed_nearest_votes": self._votes(mixed[:, few], mixed_weights[:, few]),
-            "word_shares": (self._words.shares(known) @ self._labels).toarray(),
+            "word_shares": shares @ self._labels,
             "bm25": self._tag_words.bm25(tag_words),
             "word_coverage": self._tag_words.coverage(tag_words),
             **mention,
         }
-        sure = sum(scores[name] for name in ("near_votes", "word_votes", "mixed_votes", "word_shares"))
-        sure = np.where(self.new, 0.0, sure + MENTION_SURENESS * (mention["mention_words"] > 0))
-        scores["beside_sure_tags"] = self._beside(sure)
-        chosen = self._choose(distances, scores)
-        videos, tags = np.nonzero(chosen)
+        scores["beside_sure_tags"] = self._beside(self._sureness(scores))
+        videos, tags = self._choose(distances, scores)
+        ranks, nearest_distance = _ranks(distances, videos, tags)
         by_video = {
             "nearest_similarity": _taken(similar, near[:, :1])[:, 0],
             "word_similarity": word_weights[:, 0],
-            "mixed_similarity": _taken((similar + alike) / 2, mixed[:, :1])[:, 0],
-            "mixed_similarity_10th": _taken((similar + alike) / 2, mixed[:, :10])[:, -1],
+            "mixed_similarity": _taken(both, mixed[:, :1])[:, 0],
+            "mixed_similarity_10th": _taken(both, mixed[:, :10])[:, -1],
             "mentions": np.array([len(found) for found in mentions], np.float64),
             "text_words": np.asarray(known.sum(axis=1), np.float64),
         }
         by_tag = {
-            "uses": np.log1p(self._uses),
-            **self._times,
-            "tag_words": self._tag_words.lengths,
-            "tag_characters": self._characters,
-            "is_new": self.new.astype(np.float64),
+            "uses": np.log1p(self._uses[tags]),
+            **{name: times[tags] for name, times in self._times.items()},
+            "tag_words": self._tag_words.lengths[tags],
+            "tag_characters": self._tag_words.characters[tags],
+            "is_new": self.new[tags].astype(np.float64),
         }
-        profile = scores["mixed_votes"] @ self._tag_vectors
-        scores["profile_similarity"] = _unit(profile) @ self._tag_vectors.T
         found = {
-            **{name: score[videos, tags] for name, score in scores.items()},
+            **{name: values_at(score, videos, tags) for name, score in scores.items()},
+            "mention_place": values_at(_mention_places(mentions, distances.shape), videos, tags, np.nan),
+            "profile_similarity": self._profile_similarity(scores["mixed_votes"], videos, tags),
             **{name: value[videos] for name, value in by_video.items()},
-            **{name: value[tags] for name, value in by_tag.items()},
+            **by_tag,
             "distance": distances[videos, tags],
-            "log_rank": np.log1p(_ranks(distances)[videos, tags]),
-            "distance_over_nearest": (distances - distances.min(axis=1, keepdims=True))[videos, tags],
+            "log_rank": np.log1p(ranks),
+            "distance_over_nearest": distances[videos, tags] - nearest_distance[videos],
         }
-        chance = np.maximum(self._uses / self._labels.shape[0], 1e-9)
-        found["beside_over_chance"] = np.log1p(found["beside_sure_tags"] / chance[tags])
+        chance = np.maximum(self._uses[tags] / self._labels.shape[0], 1e-9)
+        found["beside_over_chance"] = np.log1p(found["beside_sure_tags"] / chance)
         for name in MISSING_WHERE_NEW:
             found[name] = np.where(self.new[tags], np.nan, found[name])
         return Candidates(
@@ -204,32 +243,116 @@ class CandidateSource:
         self,
         rows: Int64[np.ndarray, "video neighbour"],
         weights: Float64[np.ndarray, "video neighbour"],
-    ) -> Float64[np.ndarray, "video tag"]:
-        """The weights of the neighbours in `rows`, summed by tag."""
-        return np.asarray((_sparse_rows(rows, weights, self._labels.shape[0]) @ self._labels).toarray())
+    ) -> csr_array:
+        """The weights of the neighbours in `rows`, summed by tag: a matrix (video, tag)."""
+        return _sparse_rows(rows, weights, self._labels.shape[0]) @ self._labels
 
-    def _beside(self, sure: Float64[np.ndarray, "video tag"]) -> Float64[np.ndarray, "video tag"]:
-        """How often each tag stands beside the surest ones: a mean over them of P(tag | sure tag)."""
-        tags, weights = _top(sure, SURE_TAGS)
-        among = _sparse_rows(tags, _shares(weights) / np.maximum(self._uses[tags], 1.0), len(self._uses))
-        return np.asarray(((among @ self._labels_by_tag) @ self._labels).toarray())
+    def _sureness(self, scores: Mapping[str, csr_array]) -> csr_array:
+        """How sure each tag is before its company is asked, 0 for new ones, which keep none: (video, tag)."""
+        sure = sum((scores[name] for name in SURE_SOURCES[1:]), start=scores[SURE_SOURCES[0]])
+        mentioned = scores["mention_words"].tocoo()
+        kept = ~self.new[mentioned.col]
+        extra = np.full(int(kept.sum()), MENTION_SURENESS)
+        return csr_array(
+            sure
+            + csr_array(
+                (extra, (mentioned.row[kept], mentioned.col[kept])), shape=scores["mention_words"].shape
+            )
+        )
+
+    def _beside(self, sure: csr_array) -> csr_array:
+        """How often each tag stands beside the surest ones: a mean over them of P(tag | sure tag); (video, tag)."""
+        rows, tags, weights = _top_stored(sure, SURE_TAGS)
+        total = np.maximum(np.bincount(rows, weights, sure.shape[0]), 1e-9)
+        values = weights / total[rows] / np.maximum(self._uses[tags], 1.0)
+        among = csr_array((values, (rows, tags)), shape=sure.shape)
+        return (among @ self._labels_by_tag) @ self._labels
+
+    def _profile_similarity(
+        self, votes: csr_array, videos: Int64[np.ndarray, "pair"], tags: Int64[np.ndarray, "pair"]
+    ) -> Float64[np.ndarray, "pair"]:
+        """How near each candidate is to the mean of the tags that similar videos have."""
+        voted, place = np.unique(votes.indices, return_inverse=True)
+        some = csr_array((votes.data, place, votes.indptr), shape=(votes.shape[0], len(voted)))
+        profile = _unit(some @ _unit(self._tag_vectors(voted.astype(np.int64))))
+        chosen, place = np.unique(tags, return_inverse=True)
+        return np.asarray((profile @ _unit(self._tag_vectors(chosen)).T)[videos, place])
 
     def _choose(
-        self, distances: Float32[np.ndarray, "video tag"], scores: Mapping[str, np.ndarray]
-    ) -> Bool[np.ndarray, "video tag"]:
-        chosen = np.asarray(scores["mention_words"] + scores["mention_elsewhere"] > 0)
-        count = self._settings.candidates
-        for tags in (nearest(distances, min(count, distances.shape[1])), self._nearest_new(distances)):
-            np.put_along_axis(chosen, tags, True, axis=1)
-        for name in ("near_votes", "word_votes", "mixed_votes", "word_shares", "beside_sure_tags", "bm25"):
-            tags, weights = _top(scores[name], count)
-            row, column = np.nonzero(weights > 0)
-            chosen[row, tags[row, column]] = True
-        return chosen
+        self, distances: Float32[np.ndarray, "video tag"], scores: Mapping[str, csr_array]
+    ) -> tuple[Int64[np.ndarray, "pair"], Int64[np.ndarray, "pair"]]:
+        """The pairs worth ranking, by video and then by tag."""
+        count, width = self._settings.candidates, distances.shape[1]
+        keys = []
+        for name in ("mention_words", "mention_elsewhere"):
+            found = scores[name].tocoo()
+            keys.append(found.row.astype(np.int64) * width + found.col)
+        rows = np.arange(len(distances))[:, None] * width
+        for tags in (nearest(distances, min(count, width)), self._nearest_new(distances)):
+            keys.append((rows + tags).ravel())
+        for name in CANDIDATE_SOURCES:
+            row, tag, _ = _top_stored(scores[name], count)
+            keys.append(row * width + tag)
+        videos, tags = np.divmod(np.unique(np.concatenate(keys)), max(width, 1))
+        return videos, tags
 
     def _nearest_new(self, distances: Float32[np.ndarray, "video tag"]) -> Int64[np.ndarray, "video some"]:
-        places = np.flatnonzero(self.new)
-        return np.asarray(places[nearest(distances[:, places], min(NEW_CANDIDATES, len(places)))])
+        places = self._new_places
+        among = distances if len(places) == distances.shape[1] else distances[:, places]
+        return np.asarray(places[nearest(among, min(NEW_CANDIDATES, len(places)))])
+
+
+def values_at(
+    matrix: csr_array,
+    rows: Int64[np.ndarray, "pair"],
+    columns: Int64[np.ndarray, "pair"],
+    missing: float = 0.0,
+) -> Float64[np.ndarray, "pair"]:
+    """Return what a sparse matrix holds at pairs of row and column, `missing` where it holds nothing."""
+    matrix.sum_duplicates()  # and sorts
+    width = matrix.shape[1]
+    owners = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    stored, wanted = owners * width + matrix.indices, rows * width + columns
+    place = np.searchsorted(stored, wanted)
+    found = np.full(len(wanted), missing, np.float64)
+    inside = place < len(stored)
+    hit = inside.copy()
+    hit[inside] = stored[place[inside]] == wanted[inside]
+    found[hit] = matrix.data[place[hit]]
+    return found
+
+
+def _top_stored(
+    matrix: csr_array, count: int
+) -> tuple[Int64[np.ndarray, "some"], Int64[np.ndarray, "some"], Float64[np.ndarray, "some"]]:
+    """The highest values above zero of each row, ties by column: their rows, columns and values."""
+    matrix.sum_duplicates()
+    kept, owners = [], np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    for row in range(matrix.shape[0]):
+        start, end = matrix.indptr[row], matrix.indptr[row + 1]
+        values = matrix.data[start:end]
+        places = np.flatnonzero(values > 0)
+        if len(places) > count:
+            high = values[places]
+            places = places[high >= np.partition(high, len(high) - count)[len(high) - count]]
+            places = places[np.argsort(-values[places], kind="stable")[:count]]
+        kept.append(start + places)
+    chosen = np.concatenate(kept).astype(np.int64)
+    return owners[chosen], matrix.indices[chosen].astype(np.int64), matrix.data[chosen].astype(np.float64)
+
+
+def _hide(
+    own: Int64[np.ndarray, "video"],
+    similar: Float64[np.ndarray, "video neighbour"],
+    alike: Float64[np.ndarray, "video neighbour"],
+    shares: csr_array,
+) -> None:
+    """Take each video out of its own neighbours, in place."""
+    rows = np.flatnonzero(own >= 0)
+    similar[rows, own[rows]] = -1.0
+    alike[rows, own[rows]] = 0.0
+    owners = np.repeat(np.arange(shares.shape[0]), np.diff(shares.indptr))
+    shares.data[own[owners] == shares.indices] = 0.0
 
 
 def _in_library(tags: csr_array, columns: Int64[np.ndarray, "column"], count: int) -> csr_array:
@@ -265,22 +388,36 @@ def _use_times(
     }
 
 
-def _mention_matrices(
-    mentions: Sequence[Sequence[Mention]], shape: tuple[int, ...]
-) -> dict[str, Float64[np.ndarray, "video tag"]]:
-    """Words, place and exactness of the mention in the title, and words of the longest one elsewhere."""
-    found = {name: np.zeros(shape) for name in ("mention_words", "mention_exact", "mention_elsewhere")}
-    place = np.full(shape, np.nan)
+def _mention_matrices(mentions: Sequence[Sequence[Mention]], shape: tuple[int, ...]) -> dict[str, csr_array]:
+    """Words and exactness of the mention in the title, and words of the longest one elsewhere: (video, tag)."""
+    found: dict[str, dict[tuple[int, int], float]] = {
+        name: {} for name in ("mention_words", "mention_exact", "mention_elsewhere")
+    }
     for row, own in enumerate(mentions):
         for one in own:
+            pair = (row, one.tag)
             if one.field == "title":
-                found["mention_words"][row, one.tag] = one.words
-                found["mention_exact"][row, one.tag] = one.exact
-                place[row, one.tag] = one.place
+                found["mention_words"][pair] = float(one.words)
+                found["mention_exact"][pair] = float(one.exact)
             else:
-                elsewhere = found["mention_elsewhere"]
-                elsewhere[row, one.tag] = max(elsewhere[row, one.tag], one.words)
-    return {**found, "mention_place": place}
+                found["mention_elsewhere"][pair] = max(
+                    found["mention_elsewhere"].get(pair, 0.0), float(one.words)
+                )
+    return {name: _sparse_pairs(pairs, shape) for name, pairs in found.items()}
+
+
+def _mention_places(mentions: Sequence[Sequence[Mention]], shape: tuple[int, ...]) -> csr_array:
+    """Where in the title each mention begins, from 0 to 1: (video, tag)."""
+    pairs = {
+        (row, one.tag): one.place for row, own in enumerate(mentions) for one in own if one.field == "title"
+    }
+    return _sparse_pairs(pairs, shape)
+
+
+def _sparse_pairs(pairs: Mapping[tuple[int, int], float], shape: tuple[int, ...]) -> csr_array:
+    where = np.array(list(pairs), np.int64).reshape(-1, 2)
+    values = np.array(list(pairs.values()), np.float64)
+    return csr_array((values, (where[:, 0], where[:, 1])), shape=shape)
 
 
 def _soft_neighbours(
@@ -316,12 +453,36 @@ def _sparse_rows(
     return csr_array((values.ravel(), columns.ravel(), offsets), shape=(rows, width))
 
 
-def _ranks(distances: Float32[np.ndarray, "video tag"]) -> Int64[np.ndarray, "video tag"]:
-    """The place of each tag in the order of its row, from 0; ties by column."""
-    order = np.argsort(distances, axis=1, kind="stable")
-    ranks = np.empty_like(order)
-    np.put_along_axis(ranks, order, np.arange(distances.shape[1])[None], axis=1)
-    return ranks
+def _ranks(
+    distances: Float32[np.ndarray, "video tag"],
+    videos: Int64[np.ndarray, "pair"],
+    tags: Int64[np.ndarray, "pair"],
+) -> tuple[Int64[np.ndarray, "pair"], Float32[np.ndarray, "video"]]:
+    """The place of each pair's tag in the order of its video's distances, from 0, ties by tag; and the nearest one's.
+
+    `videos` ascend. To sort the distances alone takes a twentieth of the time of sorting tags by them, and tells as
+    much where no two are equal.
+    """
+    ranks = np.empty(len(videos), np.int64)
+    nearest_distance = np.zeros(len(distances), np.float32)
+    bounds = np.searchsorted(videos, np.arange(len(distances) + 1))
+    for row, own in enumerate(distances):
+        pairs = slice(bounds[row], bounds[row + 1])
+        wanted = own[tags[pairs]]
+        ascending = np.sort(own)
+        nearest_distance[row] = ascending[0] if len(ascending) else 0.0
+        found = np.searchsorted(ascending, wanted)
+        tied = np.flatnonzero(np.searchsorted(ascending, wanted, side="right") - found > 1)
+        if len(tied) <= FEW_TIES:
+            for one in tied:
+                found[one] += np.count_nonzero(own[: tags[pairs][one]] == wanted[one])
+        else:
+            order = np.argsort(own, kind="stable")
+            place = np.empty_like(order)
+            place[order] = np.arange(len(order))
+            found = place[tags[pairs]]
+        ranks[pairs] = found
+    return ranks, nearest_distance
 
 
 def _unit(vectors: Float[np.ndarray, "row dim"]) -> Float64[np.ndarray, "row dim"]:

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 from scipy.sparse import csr_array, diags_array
 
+from tagtower.ranking.lexicon import TagLexicon
 from tagtower.ranking.neighbours import LabelledVideos, rows_of_ones
 from tagtower.ranking.words import grams, stem, words
 from tagtower.records import Tag
@@ -46,15 +47,26 @@ class NeighbourWords:
 
 @final
 class TagWords:
-    """Compares texts with the words of tags, their aliases included."""
+    """Compares texts with the words of tags, their aliases included.
 
-    def __init__(self, tags: Sequence[Tag], neighbours: LabelledVideos) -> None:
-        spelt = [[stem(word) for name in (tag.text, *tag.aliases) for word in words(name)] for tag in tags]
-        self._columns: dict[str, int] = {}
-        columns = [[self._columns.setdefault(word, len(self._columns)) for word in row] for row in spelt]
-        counts = rows_of_ones(columns, len(self._columns))
+    Args:
+        lexicon: what has read the tags, or most of them, before.
+    """
+
+    def __init__(
+        self, tags: Sequence[Tag], neighbours: LabelledVideos, lexicon: TagLexicon | None = None
+    ) -> None:
+        lexicon = TagLexicon() if lexicon is None else lexicon
+        spelt = lexicon.read(tags)
+        self._columns = lexicon.columns
+        self._width = len(lexicon.columns)
+        counts = csr_array(
+            (np.ones(len(spelt.columns), np.float32), spelt.columns.copy(), spelt.offsets.copy()),
+            shape=(len(tags), self._width),
+        )
         counts.sum_duplicates()
         self.lengths: Float64[np.ndarray, "tag"] = np.asarray(counts.sum(axis=1), np.float64)
+        self.characters: Float64[np.ndarray, "tag"] = spelt.characters
         found = dict(
             zip(neighbours.vocabulary, np.asarray(neighbours.grams.sum(axis=0)).tolist(), strict=True)
         )
@@ -70,22 +82,24 @@ class TagWords:
 
     def columns(self, texts: Sequence[str]) -> csr_array:
         """Return which words of tags each text has."""
+        known = self._columns
         rows = [
-            {self._columns[s] for word in words(text) if (s := stem(word)) in self._columns} for text in texts
+            {column for word in words(text) if (column := known.get(stem(word), self._width)) < self._width}
+            for text in texts
         ]
-        return rows_of_ones([sorted(row) for row in rows], len(self._columns))
+        return rows_of_ones([sorted(row) for row in rows], self._width)
 
-    def bm25(self, found: csr_array) -> Float[np.ndarray, "video tag"]:
-        """Return how well each tag, as a document, answers to the text, 0 or more.
+    def bm25(self, found: csr_array) -> csr_array:
+        """Return how well each tag, as a document, answers to the text, 0 or more; a matrix (video, tag).
 
         Source:
             Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009), section 3.
         """
-        return np.asarray((found @ self._bm25).toarray())
+        return found @ self._bm25
 
-    def coverage(self, found: csr_array) -> Float[np.ndarray, "video tag"]:
-        """Return which share of a tag's words, weighted by their rarity, stands in the text, in [0, 1]."""
-        return np.asarray((found @ self._covered).toarray())
+    def coverage(self, found: csr_array) -> csr_array:
+        """Return which share of a tag's words, weighted by rarity, stands in the text, in [0, 1]; (video, tag)."""
+        return found @ self._covered
 
 
 def inverse_frequency(counts: Float[np.ndarray, "column"], documents: int) -> Float64[np.ndarray, "column"]:

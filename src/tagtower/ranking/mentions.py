@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import final
 
-from tagtower.ranking.words import caseless, placed_words, stem, words
-from tagtower.records import Tag, TextField
+import numpy as np
 
-LONGEST = 8
-"""Words of the longest name that is looked for; longer ones are captions, and are found by their words alone."""
+from tagtower.ranking.lexicon import TagLexicon, as_sequence
+from tagtower.ranking.words import caseless, placed_words, stem
+from tagtower.records import Tag, TextField
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +32,18 @@ class Mention:
 
 @final
 class MentionFinder:
-    """Finds the tags of one library in texts; the work grows with the text, not with the library."""
+    """Finds the tags of one library in texts; the work grows with the text, not with the library.
 
-    def __init__(self, tags: Iterable[Tag]) -> None:
-        self._names: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
-        self._longest = 0
-        for place, tag in enumerate(tags):
-            for name in (tag.text, *tag.aliases):
-                spelt = words(name)
-                if 0 < len(spelt) <= LONGEST:
-                    self._names[" ".join(map(stem, spelt))].append((place, " ".join(spelt)))
-                    self._longest = max(self._longest, len(spelt))
+    Args:
+        tags: no two are equal.
+        lexicon: what has read the tags, or most of them, before.
+    """
+
+    def __init__(self, tags: Iterable[Tag], lexicon: TagLexicon | None = None) -> None:
+        self._lexicon = TagLexicon() if lexicon is None else lexicon
+        numbers = self._lexicon.read(as_sequence(tags)).numbers
+        self._places = np.full(len(self._lexicon), -1)
+        self._places[numbers] = np.arange(len(numbers))
 
     def __call__(self, texts: Mapping[TextField, str]) -> list[Mention]:
         """Return the first mention of each tag in each text, by field, and by their order in the text."""
@@ -54,11 +55,17 @@ class MentionFinder:
         stems = [stem(word.text) for word in spelt]
         found: dict[int, Mention] = {}
         for start in range(len(spelt)):
-            for length in range(1, min(self._longest, len(spelt) - start) + 1):
+            for length in range(1, min(self._lexicon.longest, len(spelt) - start) + 1):
                 span = slice(start, start + length)
-                for tag, name in self._names.get(" ".join(stems[span]), ()):
+                for tag, name in self._called(" ".join(stems[span])):
                     exact = " ".join(word.text for word in spelt[span]) == name
                     if tag not in found or (exact and not found[tag].exact):
                         there = plain[spelt[start].start : spelt[start + length - 1].end]
                         found[tag] = Mention(tag, field, there, length, start / len(spelt), exact)
         return list(found.values())
+
+    def _called(self, stems: str) -> list[tuple[int, str]]:
+        """The tags of this library with a name of these stems, in its order, and how they spell it."""
+        entries = self._lexicon.names.get(stems, ())
+        placed = [(int(self._places[number]), name) for number, name in entries if number < len(self._places)]
+        return sorted((one for one in placed if one[0] >= 0), key=itemgetter(0))

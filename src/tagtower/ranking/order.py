@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol, final, runtime_checkable
 
 import numpy as np
@@ -13,7 +14,6 @@ from tagtower.index.wordings import Distances
 from tagtower.ranking.calibration import Calibration
 from tagtower.ranking.features import BLOCK_ELEMENTS, Candidates, CandidateSource
 from tagtower.ranking.learned import LearnedRanker
-from tagtower.ranking.neighbours import LabelledVideos
 from tagtower.records import Evidence, MentionEvidence, NeighbourEvidence, TextField
 
 NEIGHBOURS_SHOWN = 5
@@ -28,19 +28,61 @@ class EvidenceSource(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@final
+@dataclass(frozen=True, eq=False)
 class Ordered:
-    """The whole library in the order of each video of a block.
+    """The library in the order of each video of a block.
 
-    `places` holds each tag's place in that order, from 0; `distances` are the towers'. `scores` are what the order
-    follows, higher first, and -inf for a tag that was no candidate; `probabilities` come from a calibration, if any.
+    `scores` are what the order follows, higher first, and -inf for a tag that was no candidate, whose distance then
+    counts; `distances` are the towers'. `new` tells the tags that the order knows from no labelled video. What covers
+    the whole library is computed when it is asked for: a video shows a few tags out of perhaps a hundred thousand.
     """
 
-    places: Int64[np.ndarray, "video tag"]
     distances: Float32[np.ndarray, "video tag"]
     scores: Float32[np.ndarray, "video tag"]
-    probabilities: Float32[np.ndarray, "video tag"] | None
+    new: Bool[np.ndarray, "tag"]
+    calibration: Calibration | None
     evidence: EvidenceSource
+
+    @cached_property
+    def places(self) -> Int64[np.ndarray, "video tag"]:
+        """Each tag's place in the order, from 0."""
+        order = np.lexsort((self.distances, -self.scores), axis=1)  # stable: ties stay in library order
+        places = np.empty_like(order)
+        np.put_along_axis(places, order, np.arange(self.scores.shape[1])[None], axis=1)
+        return np.asarray(places, np.int64)
+
+    @cached_property
+    def probabilities(self) -> Float32[np.ndarray, "video tag"] | None:
+        """The calibrated probability of each tag, in [0, 1]; None without a calibration."""
+        if self.calibration is None:
+            return None
+        return self.calibration(self.scores, np.broadcast_to(self.new, self.scores.shape)).astype(np.float32)
+
+    def probabilities_of(
+        self, video: int, tags: Int64[np.ndarray, "some"]
+    ) -> Float32[np.ndarray, "some"] | None:
+        """Return the calibrated probabilities of some tags, given a video of the block."""
+        if self.calibration is None:
+            return None
+        return self.calibration(self.scores[video, tags], self.new[tags]).astype(np.float32)
+
+    def first(
+        self, video: int, count: int | None = None, kept: Bool[np.ndarray, "tag"] | None = None
+    ) -> Int64[np.ndarray, "some"]:
+        """Return the first tags of a video in its order, all of them without a `count`.
+
+        Args:
+            kept: the tags that may be among them.
+        """
+        scores, distances = self.scores[video], self.distances[video]
+        tags = np.arange(len(scores)) if kept is None else np.flatnonzero(kept)
+        if count is not None and count < len(tags):
+            tags = _not_after(tags, -scores[tags], count)
+            if len(tags) > count and np.isneginf(scores[tags]).any():
+                tags = _not_after(tags, np.where(np.isneginf(scores[tags]), distances[tags], -np.inf), count)
+        order = np.lexsort((distances[tags], -scores[tags]))
+        return np.asarray(tags[order][:count], np.int64)
 
 
 @runtime_checkable
@@ -58,9 +100,15 @@ class TagOrder(Protocol):
         ...
 
     def __call__(
-        self, vectors: Float[np.ndarray, "video dim"], texts: Sequence[Mapping[TextField, str]]
+        self,
+        vectors: Float[np.ndarray, "video dim"],
+        texts: Sequence[Mapping[TextField, str]],
+        ids: Sequence[str] | None = None,
     ) -> Iterator[Ordered]:
-        """The orders of videos with these vectors and texts, in blocks that fit into memory."""
+        """The orders of videos with these vectors and texts, in blocks that fit into memory.
+
+        `ids` name them, so that a labelled video is not its own neighbour.
+        """
         ...
 
 
@@ -74,20 +122,16 @@ class ByDistance:
     calibration: Calibration | None = None
 
     def __call__(
-        self, vectors: Float[np.ndarray, "video dim"], texts: Sequence[Mapping[TextField, str]]
+        self,
+        vectors: Float[np.ndarray, "video dim"],
+        texts: Sequence[Mapping[TextField, str]],
+        ids: Sequence[str] | None = None,
     ) -> Iterator[Ordered]:
-        """Yield the orders of videos; texts play no part."""
+        """Yield the orders of videos; texts and ids play no part."""
         step = max(1, BLOCK_ELEMENTS // max(1, len(self.new)))
         for start in range(0, len(vectors), step):
             distances = self.index.distances(vectors[start : start + step])
-            scores = -distances
-            yield Ordered(
-                _places(scores, distances),
-                distances,
-                scores,
-                _probabilities(scores, self.new, self.calibration),
-                _no_evidence,
-            )
+            yield Ordered(distances, -distances, self.new, self.calibration, _no_evidence)
 
 
 @final
@@ -97,7 +141,6 @@ class ByRanker:
 
     source: CandidateSource
     ranker: LearnedRanker
-    neighbours: LabelledVideos
     calibration: Calibration | None = None
 
     @property
@@ -106,19 +149,20 @@ class ByRanker:
         return self.source.new
 
     def __call__(
-        self, vectors: Float[np.ndarray, "video dim"], texts: Sequence[Mapping[TextField, str]]
+        self,
+        vectors: Float[np.ndarray, "video dim"],
+        texts: Sequence[Mapping[TextField, str]],
+        ids: Sequence[str] | None = None,
     ) -> Iterator[Ordered]:
-        """Yield the orders of videos."""
-        for _, found in self.source.blocks(vectors, texts):
+        """Yield the orders of videos; one that is among the labelled videos is not its own neighbour."""
+        own = None if ids is None else self.source.side.rows_of(ids)
+        for _, found in self.source.blocks(vectors, texts, own):
             scores = np.full(found.distances.shape, -np.inf, np.float32)
             scores[found.videos, found.tags] = self.ranker(found.values)
-            yield Ordered(
-                _places(scores, found.distances),
-                found.distances,
-                scores,
-                _probabilities(scores, found.new, self.calibration),
-                RankerEvidence(self.source, found, np.isfinite(scores), self.neighbours.ids),
+            evidence = RankerEvidence(
+                self.source, found, np.isfinite(scores), self.source.side.neighbours.ids
             )
+            yield Ordered(found.distances, scores, found.new, self.calibration, evidence)
 
 
 @final
@@ -152,18 +196,8 @@ def _no_evidence(video: int, tag: int) -> Evidence:
     return Evidence()
 
 
-def _places(
-    scores: Float32[np.ndarray, "video tag"], distances: Float32[np.ndarray, "video tag"]
-) -> Int64[np.ndarray, "video tag"]:
-    order = np.lexsort((distances, -scores), axis=1)  # stable: ties stay in library order
-    places = np.empty_like(order)
-    np.put_along_axis(places, order, np.arange(scores.shape[1])[None], axis=1)
-    return np.asarray(places, np.int64)
-
-
-def _probabilities(
-    scores: Float32[np.ndarray, "video tag"], new: Bool[np.ndarray, "tag"], calibration: Calibration | None
-) -> Float32[np.ndarray, "video tag"] | None:
-    if calibration is None:
-        return None
-    return calibration(scores, np.broadcast_to(new, scores.shape)).astype(np.float32)
+def _not_after(
+    tags: Int64[np.ndarray, "tag"], keys: Float[np.ndarray, "tag"], count: int
+) -> Int64[np.ndarray, "some"]:
+    """The tags that are not after the first `count` by their keys, the smallest first, and those that tie with them."""
+    return np.asarray(tags[keys <= np.partition(keys, count - 1)[count - 1]], np.int64)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from tagtower.errors import UsageError
 from tagtower.ranking.order import Ordered
 from tagtower.records import RankedTag
@@ -35,25 +33,26 @@ def rank_tags(
     if max_distance is not None and not max_distance >= 0:
         raise UsageError(f"max_distance is {max_distance}.", hint="A distance is zero or more.")
     distances = ordered.distances[video]
-    scores = None if ordered.probabilities is None else ordered.probabilities[video]
-    kept = np.ones(len(texts), bool)
+    kept = None
     if max_distance is not None:
-        kept &= distances <= max_distance
+        kept = distances <= max_distance
     if min_score is not None:
-        if scores is None:
+        if ordered.probabilities is None:
             raise UsageError(
                 "This model has no calibration, so there are no probabilities.",
                 hint="Train with more validation videos, or limit by --max-distance.",
             )
-        kept &= scores >= min_score
-    order = np.argsort(ordered.places[video], kind="stable")
+        probable = ordered.probabilities[video] >= min_score
+        kept = probable if kept is None else kept & probable
+    chosen = ordered.first(video, top_k, kept)
+    scores = ordered.probabilities_of(video, chosen)
     return [
         RankedTag(
             texts[tag],
             rank,
             float(distances[tag]),
-            None if scores is None else float(scores[tag]),
+            None if scores is None else float(scores[rank - 1]),
             ordered.evidence(video, int(tag)),
         )
-        for rank, tag in enumerate(order[kept[order]][:top_k], start=1)
+        for rank, tag in enumerate(chosen, start=1)
     ]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, final, runtime_checkable
 
-from tagtower.errors import ConfigError, MissingExtraError, StorageError
+from tagtower.errors import ConfigError, MediaError, MissingExtraError, StorageError
 from tagtower.storage.atomic import atomic_path
 
 BLOCK = 1 << 20
@@ -37,7 +36,17 @@ class MediaStore(Protocol):
     """Keeps media under keys that it makes itself."""
 
     def put(self, source: Path, suffix: str = "") -> StoredMedia:
-        """Store a copy of a file; `suffix`, such as `.mp4`, is a hint for players and may be empty."""
+        """Store a copy of a file; `suffix`, such as `.mp4`, is a hint for players and may be empty.
+
+        Raises:
+            MediaError: the file changed while it was copied.
+            StorageError: the disk is full, or the store is gone.
+            OSError: the file cannot be read.
+        """
+        ...
+
+    def uri(self, key: str) -> str:
+        """Return where the media lies, as a path or an address."""
         ...
 
     @contextmanager
@@ -59,6 +68,10 @@ class MediaStore(Protocol):
 
     def keys(self) -> Iterator[str]:
         """Every key."""
+        ...
+
+    def with_hash(self, content_hash: str) -> list[str]:
+        """Return the keys of media with this hash: none, one, or one for each suffix they were stored with."""
         ...
 
 
@@ -95,6 +108,11 @@ class FolderStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder.resolve()
 
+    @property
+    def folder(self) -> Path:
+        """Where they lie."""
+        return self._folder
+
     def put(self, source: Path, suffix: str = "") -> StoredMedia:
         """Store a copy, whole or not at all."""
         digest, size = hash_media(source)
@@ -102,8 +120,12 @@ class FolderStore:
         target = self._path(key)
         if not (target.exists() and target.stat().st_size == size):
             with atomic_path(target) as partial:
-                shutil.copyfile(source, partial)
+                _copy(source, partial, digest)
         return StoredMedia(key, digest, size)
+
+    def uri(self, key: str) -> str:
+        """Return the path."""
+        return str(self._path(key))
 
     @contextmanager
     def local(self, key: str) -> Iterator[Path]:
@@ -134,6 +156,12 @@ class FolderStore:
             if KEY.fullmatch(key):
                 yield key
 
+    def with_hash(self, content_hash: str) -> list[str]:
+        """Return the keys of media with this hash."""
+        folder = self._path(media_key(content_hash)).parent
+        found = (f"{folder.name}/{path.name}" for path in folder.glob(f"{content_hash}*"))
+        return sorted(key for key in found if KEY.fullmatch(key))
+
     def _path(self, key: str) -> Path:
         return self._folder / checked(key)
 
@@ -147,6 +175,7 @@ class ObjectStore:
             from obstore.store import from_url
         except ImportError:
             raise MissingExtraError("An object store", "s3") from None
+        self._url = url.rstrip("/")
         self._store = from_url(url, **options)
 
     def put(self, source: Path, suffix: str = "") -> StoredMedia:
@@ -157,6 +186,10 @@ class ObjectStore:
             with _object_failures(), source.open("rb") as file:
                 self._store.put(key, file)
         return StoredMedia(key, digest, size)
+
+    def uri(self, key: str) -> str:
+        """Return the address."""
+        return f"{self._url}/{checked(key)}"
 
     @contextmanager
     def local(self, key: str) -> Iterator[Path]:
@@ -201,6 +234,14 @@ class ObjectStore:
                 if KEY.fullmatch(str(entry["path"])):
                     yield str(entry["path"])
 
+    def with_hash(self, content_hash: str) -> list[str]:
+        """Return the keys of media with this hash."""
+        with _object_failures():
+            listed = [
+                str(entry["path"]) for page in self._store.list(media_key(content_hash)) for entry in page
+            ]
+        return sorted(key for key in listed if KEY.fullmatch(key))
+
 
 def checked(key: str) -> str:
     """Return a key that a store made, and nothing else.
@@ -218,6 +259,18 @@ def hash_media(path: Path) -> tuple[str, int]:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return digest, file.tell()
+
+
+def _copy(source: Path, target: Path, digest: str) -> None:
+    """Copy a file whose hash was taken before, and make sure that the copy still has it."""
+    found = hashlib.sha256()
+    with source.open("rb") as reader, target.open("wb") as writer:
+        while block := reader.read(BLOCK):
+            found.update(block)
+            writer.write(block)
+    if found.hexdigest() != digest:
+        hint = "Try again when nobody writes it."
+        raise MediaError(str(source), "unreadable", "changed while it was copied", hint=hint)
 
 
 @contextmanager

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tagtower.config import Settings
-from tagtower.towers.audio import AudioEncoder
+from tagtower.towers.audio import AudioEncoder, PretrainedAudioEncoder, SoundEncoder
+from tagtower.towers.audio.backbone import SoundBackbone
 from tagtower.towers.backbones import TextBackbone
 from tagtower.towers.image import ImageEncoder
 from tagtower.towers.text import TextEncoder
@@ -19,16 +20,21 @@ FROM_SCRATCH = frozenset({"resnet", *TEXT_KINDS})
 
 @dataclass(frozen=True, slots=True)
 class Backbones:
-    """The networks that a model stands on; `tag` is `text` itself where the two are shared."""
+    """The networks that a model stands on; `tag` is `text` itself where the two are shared.
+
+    `audio` is None where spectra are heard from scratch, as where no sound is.
+    """
 
     image: FrameBackbone | None
+    audio: SoundBackbone | None
     text: TextNetwork | None
     tag: TextNetwork
 
 
 def assemble(settings: Settings, backbones: Backbones) -> TwoTower:
     """Return the model that `settings` describe over `backbones`; what is not pretrained is always trained."""
-    image = audio = text = None
+    image = text = None
+    audio: SoundEncoder | None = None
     if backbones.image is not None:
         kind = _kind(settings, settings.image.encoder, "image")
         if isinstance(backbones.image, Descriptors):
@@ -36,7 +42,10 @@ def assemble(settings: Settings, backbones: Backbones) -> TwoTower:
         is_dual = isinstance(backbones.tag, TextBackbone) and backbones.tag.is_dual
         paired = settings.image.encoder == tag_encoder(settings) and is_dual
         image = ImageEncoder(backbones.image, settings.image, paired=paired, **kind)
-    if settings.audio.frontend:
+    if backbones.audio is not None:
+        frozen = _kind(settings, settings.audio.encoder, "audio")["frozen"]
+        audio = PretrainedAudioEncoder(backbones.audio, settings.audio, frozen=frozen)
+    elif settings.audio.is_heard:
         audio = AudioEncoder(settings.audio)
     if backbones.text is not None:
         window = _window(settings, settings.text.encoder)
@@ -69,7 +78,9 @@ def _window(settings: Settings, encoder: str) -> int | None:
     return settings.text.window if encoder == WINDOWED else None
 
 
-def _kind(settings: Settings, encoder: str, part: Literal["image", "text", "tag"]) -> dict[str, bool]:
+def _kind(
+    settings: Settings, encoder: str, part: Literal["image", "audio", "text", "tag"]
+) -> dict[str, bool]:
     pretrained = encoder not in FROM_SCRATCH
     tuned = settings.train.backbones == "finetune" and part in settings.train.finetune
     return {"pretrained": pretrained, "frozen": pretrained and not tuned}

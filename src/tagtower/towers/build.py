@@ -9,9 +9,8 @@ import torch
 from tagtower.config import Settings
 from tagtower.features.text import load_tokenizer, train_wordpiece
 from tagtower.towers.assemble import Backbones, assemble, tag_tokens, title_tokens
-from tagtower.towers.backbones import (
-    pretrained_text,
-)
+from tagtower.towers.audio.backbone import SoundBackbone, pretrained_sound
+from tagtower.towers.backbones import pretrained_text
 from tagtower.towers.heads import ProjectionHead
 from tagtower.towers.hub import pretrained_folder
 from tagtower.towers.inputs import collate_texts
@@ -38,7 +37,10 @@ def build_two_tower(settings: Settings, titles: Sequence[str], tags: Sequence[st
         torch.manual_seed(settings.train.seed)
         text = _title_backbone(settings, titles, tags)
         backbones = Backbones(
-            image=_image_backbone(settings), text=text, tag=_tag_backbone(settings, text, titles, tags)
+            image=_image_backbone(settings),
+            audio=_sound_backbone(settings),
+            text=text,
+            tag=_tag_backbone(settings, text, titles, tags),
         )
         tower = assemble(settings, backbones)
     if tower.image is not None and tower.image.pretrained and tower.tag.pretrained:
@@ -72,6 +74,12 @@ def _image_backbone(settings: Settings) -> FrameBackbone | None:
         return scratch_vision(image)
     folder = pretrained_folder(image.encoder, "image.encoder")
     return pretrained_vision(folder, image.crop, shift=image.temporal == "tsm")
+
+
+def _sound_backbone(settings: Settings) -> SoundBackbone | None:
+    if not settings.audio.is_pretrained:
+        return None
+    return pretrained_sound(pretrained_folder(settings.audio.encoder, "audio.encoder"), settings.audio)
 
 
 def _title_backbone(settings: Settings, titles: Sequence[str], tags: Sequence[str]) -> TextNetwork | None:

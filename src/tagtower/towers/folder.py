@@ -7,12 +7,14 @@ tag_memory.json      the normal forms of the tags that have a learned vector, in
 metrics.json         what training measured
 README.md            the model card
 ranking/             what ranks beside the towers, written and read elsewhere
-image/ text/ tag/    configuration of a pretrained backbone; tokenizer of a text backbone
+image/ audio/ ...    configuration of a pretrained backbone, with what it does to pictures or sounds; tokenizer of a
+                     text backbone
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -29,6 +31,8 @@ from tagtower.features.text import load_tokenizer
 from tagtower.storage.atomic import atomic_folder, write_bytes, write_json, write_text
 from tagtower.storage.hashing import hash_file, hash_json
 from tagtower.towers.assemble import FROM_SCRATCH, Backbones, assemble, tag_tokens, title_tokens
+from tagtower.towers.audio import AudioEncoder
+from tagtower.towers.audio.backbone import SoundBackbone, blank_sound
 from tagtower.towers.backbones import blank_text
 from tagtower.towers.text import TextEncoder
 from tagtower.towers.text.kinds import TEXT_KINDS, TextNetwork, network_of
@@ -88,7 +92,7 @@ def save_model(
         write_json(partial / "training_tags.json", list(training_tags))
         if tower.memory is not None:
             write_json(partial / MEMORY, list(tower.memory.names))
-        for part in ("image", "text", "tag"):
+        for part in ("image", "audio", "text", "tag"):
             _save_backbone(partial / part, tower, part)
         save_ranking(partial / RANKING)
         config: dict[str, Any] = {
@@ -135,6 +139,53 @@ def load_model(folder: str | Path, device: torch.device | str = "cpu") -> Loaded
     )
 
 
+def replace_ranking(folder: str | Path, save_ranking: Callable[[Path], None]) -> None:
+    """Write the ranking part of a model folder anew, whole or not at all; all else of it stays as it is.
+
+    The vector fingerprint stays, the model fingerprint follows the ranking part. Files that stay are linked, so that
+    weights are not written again where the disk can do so.
+
+    Args:
+        save_ranking: writes the whole ranking part into the folder that it is given.
+    Raises:
+        ModelError: as for `load_model`.
+        StorageError: the disk is full or read-only.
+    """
+    folder = Path(folder)
+    config = _checked_config(folder)
+    with atomic_folder(folder) as partial:
+        for file in sorted(folder.rglob("*")):
+            name = file.relative_to(folder).as_posix()
+            if file.is_file() and not _ranks(name):
+                (partial / name).parent.mkdir(parents=True, exist_ok=True)
+                _link_or_copy(file, partial / name)
+        save_ranking(partial / RANKING)
+        kept = {name: digest for name, digest in config["files"].items() if not _ranks(name)}
+        fresh = {
+            file.relative_to(partial).as_posix(): hash_file(file)
+            for file in (partial / RANKING).rglob("*")
+            if file.is_file()
+        }
+        config = {**config, "files": dict(sorted({**kept, **fresh}.items(), key=lambda item: Path(item[0])))}
+        write_json(partial / "config.json", {**config, "sha256": hash_json(config)})
+
+
+def _link_or_copy(file: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(file)
+    except OSError:  # not every disk links
+        shutil.copy2(file, target)
+
+
+def model_files(folder: Path) -> list[str]:
+    """Return the files that a model depends on, by their paths in its folder; beside them lies its config.json.
+
+    Raises:
+        ModelError: as for `load_model`.
+    """
+    return sorted(_checked_config(folder)["files"])
+
+
 def _weights(tower: TwoTower) -> dict[str, Tensor]:
     """Every tensor of the model, those of a shared backbone under the title's name alone."""
     shared = tower.text is not None and tower.tag.backbone is tower.text.backbone
@@ -163,13 +214,17 @@ def _fill(tower: TwoTower, file: Path) -> None:
 
 def _save_backbone(folder: Path, tower: TwoTower, part: str) -> None:
     encoder = getattr(tower, part)
-    if encoder is None or (part == "tag" and tower.settings.tag.encoder == "shared"):
+    if encoder is None or isinstance(encoder, AudioEncoder):
+        return
+    if part == "tag" and tower.settings.tag.encoder == "shared":
         return
     backbone = encoder.backbone
     if encoder.pretrained:
         backbone.model.config.save_pretrained(folder)
         if isinstance(backbone, VisionBackbone):
             backbone.pixels.write(folder)
+        if isinstance(backbone, SoundBackbone):
+            backbone.extractor.save_pretrained(folder)
     if isinstance(encoder, TextEncoder):
         backbone.tokenizer.save_pretrained(folder)
 
@@ -183,7 +238,8 @@ def _blank_backbones(settings: Settings, folder: Path) -> Backbones:
         tag = text
     else:
         tag = _blank_text(settings, settings.tag.encoder, folder / "tag", tag_tokens(settings))
-    return Backbones(_blank_image(settings, folder / "image"), text, tag)
+    audio = blank_sound(folder / "audio", settings.audio) if settings.audio.is_pretrained else None
+    return Backbones(_blank_image(settings, folder / "image"), audio, text, tag)
 
 
 def _blank_image(settings: Settings, folder: Path) -> FrameBackbone | None:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from tagtower.config import Settings, TrainSettings
 from tagtower.records import TEXT_FIELDS, Modality, TextField
 from tagtower.storage.hashing import hash_json
-from tagtower.towers.audio import AudioEncoder
+from tagtower.towers.audio import AudioEncoder, SoundEncoder
 from tagtower.towers.codes import binary, relaxed
 from tagtower.towers.depth import layer_depths
 from tagtower.towers.fusion import build_fusion
@@ -53,13 +53,13 @@ class TwoTower(nn.Module):
         settings: Settings,
         *,
         image: ImageEncoder | None,
-        audio: AudioEncoder | None,
+        audio: SoundEncoder | None,
         text: TextEncoder | None,
         tag: TextEncoder,
     ) -> None:
         super().__init__()
         self.settings = settings
-        encoders: dict[Modality, ImageEncoder | AudioEncoder | TextEncoder | None]
+        encoders: dict[Modality, ImageEncoder | SoundEncoder | TextEncoder | None]
         encoders = {"image": image, "audio": audio, "text": text}
         found = {modality: encoder for modality, encoder in encoders.items() if encoder is not None}
         self.modalities: tuple[Modality, ...] = tuple(found)
@@ -94,6 +94,11 @@ class TwoTower(nn.Module):
     def image_is_frozen(self) -> bool:
         """Whether `frame_features` gives vectors (worth keeping) and not the frames themselves."""
         return self.image is not None and self.image.frozen
+
+    @property
+    def sound_is_raw(self) -> bool:
+        """Whether `sound_features` gives the waveform itself (large), and not vectors or spectra."""
+        return self.audio is not None and self.audio.pretrained and not self.audio.frozen
 
     @property
     def text_is_frozen(self) -> bool:
@@ -182,7 +187,10 @@ class TwoTower(nn.Module):
     def sound_features(
         self, waveform: Float32[np.ndarray, "samples"]
     ) -> Float32[np.ndarray, "step coefficient"]:
-        """Return the spectrum of a mono waveform at `audio.sample_rate`, in [-1, 1]."""
+        """Return what is kept of a mono waveform at `audio.sample_rate`, in [-1, 1].
+
+        Spectra; vectors of a frozen backbone; or the waveform in blocks where the backbone is trained.
+        """
         assert self.audio is not None, "this model reads no sound"
         return self.audio.features(waveform)
 
@@ -230,8 +238,8 @@ class TwoTower(nn.Module):
         decay on norms and biases."""
         backbone = {
             id(parameter): train.backbone_learning_rate * train.layer_decay**depth
-            for encoder in (self.image, self.text, self.tag)
-            if encoder is not None and encoder.pretrained
+            for encoder in (self.image, self.audio, self.text, self.tag)
+            if encoder is not None and not isinstance(encoder, AudioEncoder) and encoder.pretrained
             for parameter, depth in layer_depths(encoder.backbone)
         }
         remembered = None if self.memory is None else id(self.memory.vectors)

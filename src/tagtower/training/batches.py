@@ -103,6 +103,22 @@ class TagBatches:
 
 
 @final
+@dataclass(frozen=True, slots=True, eq=False)
+class RankedTags:
+    """What the tags of a library are ranked by: batches of all their wordings, those of one tag in a row.
+
+    `first` says where those of each tag begin; None where every tag has but one.
+    """
+
+    wordings: TagBatches
+    first: Int64[np.ndarray, "tag"] | None = None
+
+    def nearest(self, distances: Float[np.ndarray, "video wording"]) -> Float[np.ndarray, "video tag"]:
+        """Return the distances to the tags: of each that to its nearest wording, as labelling has it."""
+        return distances if self.first is None else np.minimum.reduceat(distances, self.first, axis=1)
+
+
+@final
 class TagFeatureCache:
     """The features of tag texts, each made once, as libraries come and go during training."""
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-from jaxtyping import Int, Int64
+from jaxtyping import Int
 from torch import Tensor
 
 from tagtower.config import Settings
 from tagtower.config.sections import NegativeScope
 from tagtower.errors import TrainingError
 from tagtower.library.tags import TagLibrary, normalize_tag
-from tagtower.training.batches import TagBatches, TagFeatureCache, TagFeatures, video_batches
+from tagtower.pipeline.vectors import tag_wordings
+from tagtower.training.batches import RankedTags, TagBatches, TagFeatureCache, TagFeatures, video_batches
 from tagtower.training.belonging import Positives
 from tagtower.training.dataset import ExampleFeatures
 from tagtower.training.encode import Encoder
@@ -31,13 +33,15 @@ TagSource = Callable[[], TagLibrary]
 class Snapshot:
     """One version of the library: its tags as batches, and what belongs to each training video.
 
-    `barred` are the tags that may not be held against a video: its own, and those that may be.
+    `barred` are the tags that may not be held against a video: its own, and those that may be. `ranked` is what tags
+    are ranked by in validation: their aliases and descriptions too, as `tag.aliases` and `tag.descriptions` say.
     """
 
     library: TagLibrary
     tags: TagBatches
     own: OwnTags
     barred: OwnTags
+    ranked: RankedTags
 
     def candidates(self, scope: NegativeScope) -> Int[Tensor, "tag"]:
         """Return the tags that may be drawn as negatives: all, or under `used` those that a training video has.
@@ -136,23 +140,35 @@ class Rounds:
 
     def _snapshot(self, library: TagLibrary) -> Snapshot:
         if self._latest is None or self._latest.library.version != library.version:
-            tower = self._encoder.tower
-            wordings = [tower.tag_wordings(text) for text in library.texts]
-            features = self._tag_features([wording for one in wordings for wording in one])
             belonging = self._positives(self._examples, library)
-            known = self._remember(library, belonging.own)
-            tags = TagBatches(features, tower.device, known, len(wordings[0]))
-            self._latest = Snapshot(library, tags, belonging.own, belonging.barred)
+            self._remember(library, belonging.own)
+            tags = self._batches(library.texts, library.texts)
+            ranked = self._ranked(library, tags)
+            self._latest = Snapshot(library, tags, belonging.own, belonging.barred, ranked)
         return self._latest
 
-    def _remember(self, library: TagLibrary, own: OwnTags) -> Int64[Tensor, "tag"] | None:
-        """Let the tag memory grow by the tags that a training video has, and return the row of every tag."""
+    def _ranked(self, library: TagLibrary, tags: TagBatches) -> RankedTags:
+        found = [tag_wordings(tag, self._settings.tag) for tag in library.tags]
+        counts = np.array([len(one) for one in found])
+        if counts.max() == 1:
+            return RankedTags(tags)
+        wordings = [wording for one in found for wording in one]
+        batches = self._batches([one.text for one in wordings], [one.tag for one in wordings])
+        return RankedTags(batches, np.concatenate([[0], counts.cumsum()[:-1]]))
+
+    def _batches(self, texts: Sequence[str], tags: Sequence[str]) -> TagBatches:
+        """The batches of texts, each of which stands for one of `tags` and answers with what is remembered of it."""
+        tower = self._encoder.tower
+        templates = [tower.tag_wordings(text) for text in texts]
+        features = self._tag_features([wording for one in templates for wording in one])
+        known = None if tower.memory is None else tower.memory.rows([normalize_tag(tag) for tag in tags])
+        return TagBatches(features, tower.device, known, len(templates[0]))
+
+    def _remember(self, library: TagLibrary, own: OwnTags) -> None:
+        """Let the tag memory grow by the tags that a training video has."""
         memory = self._encoder.tower.memory
-        if memory is None:
-            return None
-        names = [normalize_tag(text) for text in library.texts]
-        memory.grow(names[place] for place in torch.unique(own.tags).tolist())
-        return memory.rows(names)
+        if memory is not None:
+            memory.grow(normalize_tag(library.texts[place]) for place in torch.unique(own.tags).tolist())
 
     def _mine(
         self, number: int, steps: Sequence[PlannedStep], snapshot: Snapshot

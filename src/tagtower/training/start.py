@@ -55,8 +55,9 @@ def fit_start(encoder: Encoder, batches: VideoBatches, snapshot: Snapshot, seed:
     if len(rows) > MOST_VIDEOS:
         drawn = torch.randperm(len(rows), generator=generator(seed, "start"))[:MOST_VIDEOS]
         rows = rows[drawn.sort().values]
-    if "image" in frozen:
-        _settle_norm(encoder, batches, rows)
+    for modality in frozen:
+        if modality != "text":
+            _settle_norm(encoder, batches, rows, modality)
     own = snapshot.own.take(rows).mask(len(snapshot.library))
     tags = encoder.tags(snapshot.tags).cpu()
     encoded = encoder.videos(batches, rows)
@@ -85,20 +86,25 @@ def fit_start(encoder: Encoder, batches: VideoBatches, snapshot: Snapshot, seed:
     return StartReport(len(rows), found, gate)
 
 
-def _settle_norm(encoder: Encoder, batches: VideoBatches, rows: Int[Tensor, "video"]) -> None:
-    """Give the normalisation of frame vectors its statistics, which the steps of training would only near."""
-    image = encoder.tower.image
-    assert image is not None
-    if not isinstance(image.norm, MaskedBatchNorm):  # frames of a dual network are not centred
+def _settle_norm(
+    encoder: Encoder, batches: VideoBatches, rows: Int[Tensor, "video"], modality: Modality
+) -> None:
+    """Give the normalisation of the vectors of frames, or of pieces of sound, its statistics.
+
+    The steps of training would only near them.
+    """
+    settled = getattr(encoder.tower, modality).norm
+    if not isinstance(settled, MaskedBatchNorm):  # frames of a dual network are not centred
         return
-    every = torch.cat(
-        [
-            batch.image[batch.image_mask].double()
-            for batch in encoder.batches(batches, rows)
-            if batch.image is not None and batch.image_mask is not None
-        ]
+    found = (
+        (getattr(batch, modality), getattr(batch, f"{modality}_mask"))
+        for batch in encoder.batches(batches, rows)
     )
-    norm = image.norm.norm
+    real = [values[mask].double() for values, mask in found if values is not None]
+    if not real:
+        return
+    every = torch.cat(real)
+    norm = settled.norm
     norm.load_state_dict(
         {**norm.state_dict(), "running_mean": every.mean(0), "running_var": every.var(0, correction=0)}
     )

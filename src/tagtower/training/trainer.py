@@ -273,7 +273,7 @@ class _Training:
         now = copy_weights(self._tower)
         put_weights(self._tower, weights)
         try:
-            return self._validation(snapshot.library, snapshot.tags)
+            return self._validation(snapshot.library, snapshot.ranked)
         finally:
             put_weights(self._tower, now)
 

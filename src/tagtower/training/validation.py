@@ -16,7 +16,7 @@ from tagtower.evaluation.metrics import Metrics, VideoScores, row_blocks, video_
 from tagtower.library.tags import TagLibrary
 from tagtower.records import Modality
 from tagtower.towers import DISTANCES
-from tagtower.training.batches import TagBatches, video_batches
+from tagtower.training.batches import RankedTags, video_batches
 from tagtower.training.belonging import Positives, labelled
 from tagtower.training.dataset import ExampleFeatures
 from tagtower.training.encode import EncodedVideos, Encoder
@@ -52,8 +52,8 @@ class Validation:
         self._positives = labelled if has_labels else positives
         self._own: tuple[str, OwnTags] | None = None
 
-    def __call__(self, library: TagLibrary, tags: TagBatches) -> Validated:
-        """Return the metrics of the model as it is over all tags of `library`.
+    def __call__(self, library: TagLibrary, tags: RankedTags) -> Validated:
+        """Return the metrics of the model as it is over all tags of `library`, by their nearest wordings in `tags`.
 
         Raises:
             TrainingError: no validation video has a tag in the library, or the model's vectors are not finite.
@@ -68,13 +68,13 @@ class Validation:
                 "tagtower data check MANIFEST --tags TAGS",
             )
         videos = self._encoder.videos(self._batches, rows)
-        tag_vectors = self._encoder.tags(tags)
+        tag_vectors = self._encoder.tags(tags.wordings)
         if not bool(torch.isfinite(videos.vectors).all() and torch.isfinite(tag_vectors).all()):
             raise TrainingError(
                 "The model gives vectors that are not finite.",
                 hint="Training has diverged. Lower train.learning_rate.",
             )
-        scores = VideoScores.concatenate(self._scores(videos.vectors, tag_vectors, own.take(rows)))
+        scores = VideoScores.concatenate(self._scores(videos.vectors, tag_vectors, tags, own.take(rows)))
         return Validated(scores.mean(), *self._gates(videos))
 
     def _own_tags(self, library: TagLibrary) -> OwnTags:
@@ -83,13 +83,18 @@ class Validation:
         return self._own[1]
 
     def _scores(
-        self, videos: Float[Tensor, "video dim"], tags: Float[Tensor, "tag dim"], own: OwnTags
+        self,
+        videos: Float[Tensor, "video dim"],
+        wordings: Float[Tensor, "wording dim"],
+        tags: RankedTags,
+        own: OwnTags,
     ) -> Iterator[VideoScores]:
         distance = DISTANCES[self._encoder.tower.settings.distance.kind]
-        for rows in row_blocks(len(videos), len(tags)):
+        for rows in row_blocks(len(videos), len(wordings)):
             self._encoder.pause()
-            relevant = own.take(torch.arange(rows.start, rows.stop)).mask(len(tags))
-            yield video_scores(distance(videos[rows], tags).cpu().numpy(), relevant.numpy())
+            found = tags.nearest(distance(videos[rows], wordings).cpu().numpy())
+            relevant = own.take(torch.arange(rows.start, rows.stop)).mask(found.shape[1])
+            yield video_scores(found, relevant.numpy())
 
     def _gates(self, videos: EncodedVideos) -> tuple[dict[Modality, float | None], float | None]:
         modalities = self._encoder.tower.modalities

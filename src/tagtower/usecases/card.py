@@ -85,7 +85,9 @@ def _reads(settings: Settings) -> str:
             "all": f"all frames, at most {image.max_frames}",
         }
         lines.append(f"- pictures: {taken[image.sampling]}, {image.crop} pixels, encoder `{image.encoder}`")
-    if audio.frontend:
+    if audio.is_pretrained:
+        lines.append(f"- sound: at {audio.sample_rate} Hz, encoder `{audio.encoder}`")
+    elif audio.is_heard:
         spectra = ", ".join(f"`{name}`" for name in audio.frontend)
         lines.append(f"- sound: {spectra} at {audio.sample_rate} Hz, network `{audio.network}`")
     if text.encoder != "none":

@@ -13,7 +13,7 @@ from tagtower.evaluation.gates import GateWeights
 from tagtower.evaluation.metrics import video_scores
 from tagtower.evaluation.report.data import EpochPoint, ReportData, VideoCard
 from tagtower.evaluation.report.page import write_report
-from tagtower.evaluation.report.rows import best_and_worst, tag_rows, video_card
+from tagtower.evaluation.report.rows import best_and_worst, first_tags, tag_rows, video_card
 from tagtower.evaluation.tag_table import tag_table
 from tagtower.media.isolation import Decoder
 from tagtower.media.picture import encode_jpeg
@@ -21,6 +21,7 @@ from tagtower.media.records import DecodeRequest, FrameRequest
 from tagtower.towers import LoadedModel
 from tagtower.training.history import EpochRecord
 from tagtower.usecases.evaluate import Evaluation
+from tagtower.usecases.proposal_evidence import proposal_evidence
 from tagtower.usecases.session import Session
 
 SHOWN_VIDEOS = 8
@@ -40,6 +41,10 @@ def write_evaluation_report(path: Path, session: Session, evaluation: Evaluation
     best, worst = best_and_worst(scores, SHOWN_VIDEOS)
     texts, seen = evaluation.library.texts, evaluation.seen
 
+    shown = [int(row) for row in (*best, *worst)]
+    proposed = [first_tags(evaluation.places[row]) for row in shown]
+    evidence = dict(zip(shown, proposal_evidence(session, evaluation, shown, proposed), strict=True))
+
     def card(row: int) -> VideoCard:
         video = evaluation.examples[row].video
         return video_card(
@@ -51,6 +56,7 @@ def write_evaluation_report(path: Path, session: Session, evaluation: Evaluation
             texts,
             float(scores.ndcg_at_10[row]),
             _thumbnail(session.decoder, video.media),
+            evidence[row],
         )
 
     table = tag_table(evaluation.places, evaluation.relevant)

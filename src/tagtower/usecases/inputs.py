@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 from tagtower.errors import UsageError
-from tagtower.records import Problems, Video
+from tagtower.records import Example, Problems, Video
 from tagtower.training.manifest import MANIFEST_SUFFIXES, TitleSource, read_manifest, title_reader
 
 
@@ -20,7 +20,20 @@ def read_inputs(
     titles: TitleSource = "none",
     strict: bool = False,
 ) -> list[Video]:
-    """Return the videos of all inputs in order: each is a media file, a folder (read recursively) or a manifest.
+    """Return the videos of all inputs, as `read_examples` finds them."""
+    examples = read_examples(inputs, problems, title=title, titles=titles, strict=strict)
+    return [example.video for example in examples]
+
+
+def read_examples(
+    inputs: Sequence[str],
+    problems: Problems,
+    *,
+    title: str | None = None,
+    titles: TitleSource = "none",
+    strict: bool = False,
+) -> list[Example]:
+    """Return what all inputs hold, in order: each is a media file, a folder (read recursively) or a manifest.
 
     A file that does not exist is still returned: it fails when its turn comes, and the others go on.
 
@@ -31,7 +44,7 @@ def read_inputs(
         UsageError: `title` was given for more than one file.
         ManifestError: a manifest cannot be read, or has a bad row and `strict` is set.
     """
-    videos: list[Video] = []
+    examples: list[Example] = []
     files = 0
     with title_reader(titles) as title_of:
         for given in inputs:
@@ -39,16 +52,17 @@ def read_inputs(
             # An over-long or forbidden path is no folder, rather than an error.
             if os.path.isdir(given) or path.suffix.lower() in MANIFEST_SUFFIXES:  # noqa: PTH112
                 manifest = read_manifest(path, strict=strict, problems=problems, titles=titles)
-                videos += [example.video for example in manifest.examples]
+                examples += manifest.examples
             else:
                 files += 1
-                videos.append(Video(id=given, media=str(path.absolute()), title=title or title_of(path)))
-    if title is not None and (files != 1 or len(videos) != 1):
+                video = Video(id=given, media=str(path.absolute()), title=title or title_of(path))
+                examples.append(Example(video))
+    if title is not None and (files != 1 or len(examples) != 1):
         raise UsageError(
-            f"A title was given for {len(videos)} videos.",
+            f"A title was given for {len(examples)} videos.",
             hint="Name one media file with it, or give titles in a manifest.",
         )
-    return videos
+    return examples
 
 
 def title_source(name: str) -> TitleSource:

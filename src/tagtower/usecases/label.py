@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,12 @@ from typing import Any
 from tagtower.errors import MediaError, TagTowerError, UsageError
 from tagtower.library.tags import TagLibrary
 from tagtower.pipeline.extract import Failed
+from tagtower.pipeline.moments import frame_vectors
 from tagtower.pipeline.vectors import Embedded, embed_videos
 from tagtower.pipeline.words import words_of
 from tagtower.ranking.neighbours import LabelledVideos
 from tagtower.ranking.select import rank_tags
-from tagtower.records import MODALITIES, Modality, RankedTag, Video
+from tagtower.records import MODALITIES, Evidence, Modality, RankedTag, Video
 from tagtower.usecases.ranking import RankerName
 from tagtower.usecases.session import Session
 from tagtower.usecases.witness import TowerWitness
@@ -74,6 +75,7 @@ def label(
     ranker: RankerName | None = None,
     neighbours: LabelledVideos | None = None,
     evidence: bool = True,
+    choose: Callable[[Video, Sequence[RankedTag]], Sequence[RankedTag]] | None = None,
 ) -> Iterator[Labelled | Unlabelled]:
     """Yield the tags of each video, in order; a video that fails takes its place and the rest goes on.
 
@@ -87,6 +89,7 @@ def label(
         neighbours: labelled videos that join those of the model, with vectors of this model.
         evidence: say of every tag that is shown which modality and which second speak for it; costs a look at
             each frame by itself where the picture network is not frozen.
+        choose: says which of a video's tags, as far as the limits let them through, are shown and in which order.
     Raises:
         UsageError: the model has no ranker or no calibration, or never reached that precision.
     """
@@ -108,13 +111,16 @@ def label(
         # One at a time: an answer comes as soon as it is known, and hangs on no neighbour's padding.
         (one,) = embed_videos(tower, [extracted], batch_size=1)
         assert isinstance(one, Embedded), "no modality is left out"
-        (ordered,) = order(one.vector[None], [words_of(one.video, tower.settings.ranking.fields).texts])
+        words = words_of(one.video, tower.settings.ranking.fields).texts
+        (ordered,) = order(one.vector[None], [words], [one.video.id])
         tags = rank_tags(
             ordered, 0, library.texts, top_k=top_k, max_distance=max_distance, min_score=min_score
         )
+        if choose is not None:
+            tags = [*choose(one.video, tags)]
         yield Labelled(
             one.video,
-            tuple(tags if witness is None else witness(extracted, one, tags)),
+            tuple(tags if witness is None else witness(one, frame_vectors(tower, extracted), tags)),
             one.weights,
             session.model.model_fingerprint,
             name,
@@ -139,18 +145,23 @@ def _tag_json(tag: RankedTag) -> dict[str, Any]:
         "rank": tag.rank,
         "distance": tag.distance,
         "score": tag.score,
-        "evidence": {
-            "neighbours": [{"id": one.id, "weight": round(one.weight, 6)} for one in tag.evidence.neighbours],
-            "mentions": [{"text": one.text, "field": one.field} for one in tag.evidence.mentions],
-            "modalities": {
-                one.modality: {
-                    "weight": round(one.weight, 6),
-                    "gain": None if one.gain is None else round(one.gain, 6),
-                }
-                for one in tag.evidence.modalities
-            },
-            "second": None if tag.evidence.second is None else round(tag.evidence.second, 3),
+        "evidence": evidence_json(tag.evidence),
+    }
+
+
+def evidence_json(evidence: Evidence) -> dict[str, Any]:
+    """Return what spoke for a tag as JSON shows it."""
+    return {
+        "neighbours": [{"id": one.id, "weight": round(one.weight, 6)} for one in evidence.neighbours],
+        "mentions": [{"text": one.text, "field": one.field} for one in evidence.mentions],
+        "modalities": {
+            one.modality: {
+                "weight": round(one.weight, 6),
+                "gain": None if one.gain is None else round(one.gain, 6),
+            }
+            for one in evidence.modalities
         },
+        "second": None if evidence.second is None else round(evidence.second, 3),
     }
 
 

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias, final
 from tagtower.library.tags import TagLibrary
 from tagtower.pipeline.words import words_of
 from tagtower.ranking.mentions import MentionFinder
-from tagtower.records import Example
+from tagtower.records import Example, MentionEvidence
 from tagtower.training.manifest.titles import title_from_name
 
 Place: TypeAlias = Literal["own tags", "title", "file name", "description", "folder", "subtitles"]
@@ -28,15 +28,20 @@ class Mentions:
     def __init__(self, library: TagLibrary) -> None:
         self._finder = MentionFinder(library.tags)
 
-    def find_in(self, texts: Mapping[Place, Sequence[str]]) -> dict[int, tuple[Place, ...]]:
-        """Return for each tag that is named where it is named, the most telling tags first, then by library order."""
-        found: defaultdict[int, list[Place]] = defaultdict(list)
+    def find_in(self, texts: Mapping[Place, Sequence[str]]) -> dict[int, tuple[MentionEvidence, ...]]:
+        """Return for each tag that is named its first mention in each place.
+
+        The most telling tags come first, then by library order; the `field` of a mention is its place.
+        """
+        found: defaultdict[int, list[MentionEvidence]] = defaultdict(list)
         for place in PLACES:
-            for tag in sorted(
-                {one.tag for text in texts.get(place, ()) for one in self._finder({"title": text})}
-            ):
-                found[tag].append(place)
-        return {tag: tuple(places) for tag, places in found.items()}
+            here: dict[int, str] = {}
+            for text in texts.get(place, ()):
+                for one in self._finder({"title": text}):
+                    here.setdefault(one.tag, one.text)
+            for tag, words in sorted(here.items()):
+                found[tag].append(MentionEvidence(words, place))
+        return {tag: tuple(mentions) for tag, mentions in found.items()}
 
 
 def written_about(row: Example, root: Path) -> dict[Place, tuple[str, ...]]:

@@ -12,8 +12,9 @@ from tagtower.library.tags import TagLibrary, normalize_tag
 from tagtower.pipeline.extract import Failed, FeatureExtractor
 from tagtower.pipeline.vectors import TagVectors, embed_videos
 from tagtower.pipeline.words import words_of
-from tagtower.ranking.features import CandidateSource
+from tagtower.ranking.features import CandidateSource, NeighbourSide
 from tagtower.ranking.folder import Ranking
+from tagtower.ranking.lexicon import TagLexicon
 from tagtower.ranking.neighbours import LabelledVideo, LabelledVideos, join_neighbours, labelled_videos
 from tagtower.ranking.order import ByDistance, ByRanker, TagOrder
 from tagtower.records import Example, Problems, TextField
@@ -24,12 +25,18 @@ RankerName: TypeAlias = Literal["tower", "hybrid"]
 
 @final
 class TagOrders:
-    """Makes the orders of one model; the last one is kept, so that a library is prepared once."""
+    """Makes the orders of one model.
+
+    The last one is kept, so that a library is prepared once, and with it all that the next one may share: what was read
+    of each tag, the vectors of tags, and the labelled videos. A changed library costs what its changes cost.
+    """
 
     def __init__(self, model: LoadedModel, ranking: Ranking, tags: TagVectors) -> None:
         self.ranking = ranking
         self._model = model
         self._tags = tags
+        self._lexicon = TagLexicon()
+        self._side: tuple[LabelledVideos | None, NeighbourSide, tuple[str, ...]] | None = None
         self._last: tuple[tuple[str, RankerName, LabelledVideos | None], TagOrder] | None = None
 
     def ranker(self, wanted: RankerName | None) -> RankerName:
@@ -74,17 +81,21 @@ class TagOrders:
         ranker, neighbours = self.ranking.ranker, self.ranking.neighbours
         assert ranker is not None, "`ranker` refuses a model without"
         assert neighbours is not None, "`load_ranking` refuses a ranker without"
-        if further is not None:
-            neighbours = join_neighbours(neighbours, further)
+        if self._side is None or self._side[0] is not further:
+            joined = neighbours if further is None else join_neighbours(neighbours, further)
+            keys = tuple(normalize_tag(text) for text in joined.tag_texts)
+            self._side = further, NeighbourSide(joined), keys
+        _, side, keys = self._side
         source = CandidateSource(
-            neighbours,
-            tag_columns(neighbours, library),
+            side,
+            key_columns(keys, library),
             library.tags,
             distances,
-            self._tags.encode(library.texts),
+            self._tags.names_of(library),
             self._model.tower.settings.ranking,
+            self._lexicon,
         )
-        return ByRanker(source, ranker, neighbours, calibration)
+        return ByRanker(source, ranker, calibration)
 
 
 def read_neighbours(
@@ -130,7 +141,12 @@ def labelled_video(example: Example, fields: Sequence[TextField]) -> LabelledVid
 
 def tag_columns(neighbours: LabelledVideos, library: TagLibrary) -> np.ndarray:
     """Return the place in `library` of each tag that neighbours have, -1 for one that is not there."""
-    places = (library.index_of(text) for text in neighbours.tag_texts)
+    return key_columns([normalize_tag(text) for text in neighbours.tag_texts], library)
+
+
+def key_columns(keys: Sequence[str], library: TagLibrary) -> np.ndarray:
+    """Return the place in `library` of each tag of which `keys` has the normal form, -1 for one that is not there."""
+    places = (library.index_of_key(key) for key in keys)
     return np.array([-1 if place is None else place for place in places], np.int64)
 
 

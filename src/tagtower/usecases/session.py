@@ -11,10 +11,11 @@ from typing import Literal, get_args
 
 import torch
 
+from tagtower.config.sections import MediaSettings
 from tagtower.errors import UsageError
 from tagtower.features.store import FeatureStore
 from tagtower.media.isolation import Decoder
-from tagtower.pipeline.extract import FeatureExtractor
+from tagtower.pipeline.extract import FeatureExtractor, MediaPlaces
 from tagtower.pipeline.vectors import TagVectors
 from tagtower.ranking.folder import load_ranking
 from tagtower.towers import LoadedModel, load_model
@@ -42,6 +43,9 @@ def open_session(
     store: Path | None = None,
     bypass_store: bool = False,
     device: Device = "auto",
+    threads: int | None = None,
+    limits: MediaSettings | None = None,
+    places: MediaPlaces | None = None,
 ) -> Iterator[Session]:
     """Open a model folder, or take a loaded model, with decoding processes that live as long as the context.
 
@@ -50,6 +54,9 @@ def open_session(
         store: folder of the feature store; default the user's cache.
         bypass_store: keep features in a temporary store that is thrown away.
         device: where the towers run.
+        threads: CPU threads of the towers, 0 for one per core; default what the model was trained with.
+        limits: caps on media files in place of the model's own.
+        places: where media lie that videos name; default files of this machine.
     Raises:
         ModelError: the folder holds no whole model.
         UsageError: a GPU was asked for and there is none.
@@ -58,14 +65,14 @@ def open_session(
         loaded = load_model(model) if isinstance(model, Path) else model
         loaded.tower.to(pick_device(device)).eval()
         settings = loaded.tower.settings
-        set_threads(settings.train.threads)
+        set_threads(settings.train.threads if threads is None else threads)
         features = stack.enter_context(open_store(store, bypass=bypass_store))
-        decoder = stack.enter_context(Decoder(settings.media))
+        decoder = stack.enter_context(Decoder(limits or settings.media))
         tags = TagVectors(loaded.tower, loaded.vector_fingerprint, features)
         yield Session(
             loaded,
             decoder,
-            FeatureExtractor(loaded.tower, settings, decoder, features, keep_frames=False),
+            FeatureExtractor(loaded.tower, settings, decoder, features, keep_frames=False, places=places),
             tags,
             TagOrders(loaded, load_ranking(loaded.folder / RANKING), tags),
         )

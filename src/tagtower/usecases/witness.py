@@ -10,10 +10,9 @@ import numpy as np
 import torch
 
 from tagtower.library.tags import TagLibrary
-from tagtower.pipeline.extract import Extracted
-from tagtower.pipeline.moments import find_moments
+from tagtower.pipeline.moments import FrameVectors, find_moments
 from tagtower.pipeline.vectors import Embedded
-from tagtower.records import Modality, ModalityEvidence, RankedTag
+from tagtower.records import Modality, ModalityEvidence, RankedTag, Tag
 from tagtower.usecases.session import Session
 
 
@@ -24,19 +23,24 @@ class TowerWitness:
     def __init__(self, session: Session, library: TagLibrary) -> None:
         self._tower = session.model.tower
         self._tags = session.tags
-        self._index = session.tags.index(library)
-        self._places = {text: place for place, text in enumerate(library.texts)}
+        self._library = library
 
     def __call__(
-        self, extracted: Extracted, embedded: Embedded, tags: Sequence[RankedTag]
+        self, embedded: Embedded, frames: FrameVectors | None, tags: Sequence[RankedTag]
     ) -> list[RankedTag]:
-        """Return the tags with the modalities and the second that speak for each, the other evidence as it was."""
+        """Return the tags with the modalities and the second that speak for each, the other evidence as it was.
+
+        Args:
+            frames: what `frame_vectors` gave of the video.
+        """
         if not tags:
             return []
-        places = [self._places[tag.tag] for tag in tags]
-        gains = self._gains(embedded, places)
-        moments = find_moments(self._tower, extracted, self._tags.encode([tag.tag for tag in tags]))
-        seconds = [None] * len(tags) if moments is None else [float(second) for second in moments.best]
+        places = [self._library.index_of(tag.tag) for tag in tags]
+        gains = self._gains(embedded, [self._library.tags[place] for place in places if place is not None])
+        seconds: list[float | None] = [None] * len(tags)
+        if frames is not None:
+            vectors = self._tags.encode([tag.tag for tag in tags])
+            seconds = list(find_moments(self._tower, frames, vectors).best.tolist())
         found = []
         for row, (tag, second) in enumerate(zip(tags, seconds, strict=True)):
             modalities = tuple(
@@ -51,7 +55,7 @@ class TowerWitness:
             found.append(replace(tag, evidence=replace(tag.evidence, modalities=modalities, second=second)))
         return found
 
-    def _gains(self, embedded: Embedded, places: Sequence[int]) -> dict[Modality, np.ndarray]:
+    def _gains(self, embedded: Embedded, tags: Sequence[Tag]) -> dict[Modality, np.ndarray]:
         """How much farther each tag is without each modality; empty where there is but one.
 
         The experts are fused anew without it, so that the gate, too, answers as if it were missing. Binary codes
@@ -67,9 +71,9 @@ class TowerWitness:
             without = self._tower.fuse(
                 experts.to(self._tower.device), torch.from_numpy(present).to(self._tower.device)
             )
-        distances = self._index.distances(
+        distances = self._tags.index_of(tags).distances(
             np.concatenate([embedded.vector[None], without.float().cpu().numpy()])
-        )[:, places]
+        )
         return {
             self._tower.modalities[column]: distances[1 + row] - distances[0]
             for row, column in enumerate(there)

@@ -27,6 +27,7 @@ from tagtower.evaluation.report.data import (
     VideoCard,
 )
 from tagtower.evaluation.report.page import render_report, write_report
+from tagtower.records import Evidence, MentionEvidence, ModalityEvidence, NeighbourEvidence
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -72,6 +73,16 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
+def spoke(text: str) -> Evidence:
+    """Evidence of every kind, with `text` wherever a stranger may have written it."""
+    return Evidence(
+        neighbours=tuple(NeighbourEvidence(text, weight) for weight in (0.4, 0.3, 0.2)),
+        mentions=(MentionEvidence(text, "title"),),
+        modalities=(ModalityEvidence("image", 0.6, 0.125), ModalityEvidence("text", 0.4, -0.062)),
+        second=67.3,
+    )
+
+
 def report(text: str = "Cats, mostly") -> ReportData:
     """A report in which every text that a stranger may have written is `text`."""
     rng = np.random.default_rng(0)
@@ -84,7 +95,10 @@ def report(text: str = "Cats, mostly") -> ReportData:
         title=text,
         ndcg=0.4,
         thumbnail=PICTURE,
-        proposed=(ProposedTag(text, 0.2, True, True), ProposedTag(text, 0.3, False, False)),
+        proposed=(
+            ProposedTag(text, 0.2, True, True, spoke(text)),
+            ProposedTag(text, 0.3, False, False),
+        ),
         missed=(MissedTag(text, 17, False),),
     )
     return ReportData(
@@ -171,6 +185,29 @@ def test_the_page_says_what_it_measured():
     result = report().result
     assert f"{result.all.ndcg_at_10:.3f}" in text
     assert f"{result.unseen_in_full.mrr:.3f}" in text
+
+
+def test_every_proposal_says_what_spoke_for_it():
+    text = " ".join(plain_page().text.split())
+    for words in (
+        "image 60%",
+        "text 40%",
+        "image +0.12",
+        "text −0.06",
+        "at 1:07",
+        "Cats, mostly 40%",
+        "+1 similar",
+    ):
+        assert words in text, words
+    assert "“Cats, mostly” in the title" in text
+
+
+def test_where_nothing_is_known_to_speak_nothing_is_said():
+    data = report()
+    silent = dataclasses.replace(data.best[0], proposed=data.best[0].proposed[1:])
+    text = Page(render_report(dataclasses.replace(data, best=(silent,), worst=()))).text
+    assert ", evidence:" not in text
+    assert "Weight of each modality:" not in text
 
 
 def test_an_evaluation_with_nothing_in_it_is_still_a_page():

@@ -8,7 +8,7 @@ from tagtower.evaluation.metrics import video_scores
 from tagtower.evaluation.report.data import MissedTag, ProposedTag
 from tagtower.evaluation.report.rows import best_and_worst, tag_rows, video_card
 from tagtower.evaluation.tag_table import tag_table
-from tagtower.records import Video
+from tagtower.records import Evidence, Video
 
 TEXTS = ["cat", "dog", "eel", "fox", "gnu", "hen", "owl"]
 DISTANCES = np.array([[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]] * 4)
@@ -34,6 +34,14 @@ def test_a_card_shows_the_proposals_and_the_true_tags_behind_them():
     assert card.proposed[:2] == (ProposedTag("cat", 0.1, False, True), ProposedTag("dog", 0.2, True, True))
     assert len(card.proposed) == 5
     assert card.missed == (MissedTag("owl", 7, False),)
+
+
+def test_a_card_says_what_spoke_for_each_proposal():
+    spoke = [Evidence(second=float(place)) for place in range(5)]
+    card = video_card(
+        Video("v3"), np.arange(7.0)[::-1], DISTANCES[3], RELEVANT[3], SEEN, TEXTS, 0.5, None, spoke
+    )
+    assert [(tag.tag, tag.evidence.second) for tag in card.proposed[:2]] == [("owl", 0.0), ("hen", 1.0)]
 
 
 def test_a_card_follows_the_order_and_shows_the_distances():

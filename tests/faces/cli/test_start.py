@@ -1,12 +1,9 @@
-"""`tagtower start` on real clips: what is tagged by name, by pictures, or not at all; and what is said of it."""
+"""`tagtower start` on real clips: what is tagged by name, by pictures, or not at all, and what spoke for it."""
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
-import xml.etree.ElementTree as ET
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,47 +12,10 @@ from transformers import CLIPConfig, CLIPModel
 
 from tagtower.features.text import train_wordpiece
 from tagtower.media.write import write_clip
-from tagtower.records import Problems
-from tagtower.training.manifest import read_manifest
+
+from .conftest import HOSTILE, read_lines, tags_of
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (30, 40, 220)}
-HOSTILE = "<b>&\"' red\nline"
-
-
-@pytest.fixture(scope="module")
-def archive(job, tmp_path_factory):
-    """Named and nameless clips, hostile names, a damaged file, and files that are no media."""
-    folder = tmp_path_factory.mktemp("archive")
-    clip = job.clips["red-low"]
-    for name in (f"{HOSTILE}.mp4", f"{'n' * 242} red.mp4", "IMG_0001.mp4", "Seaside/BlueSky2024.mp4"):
-        (folder / name).parent.mkdir(exist_ok=True)
-        shutil.copy(clip, folder / name)
-    shutil.copy(job.clips["low"], folder / "green song.m4a")
-    shutil.copy(job.clips["damaged"], folder / "broken green.mp4")
-    (folder / "broken.mp4").write_bytes(b"no media at all" * 40)
-    (folder / "spoken.mp4").write_bytes(clip.read_bytes())
-    (folder / "spoken.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nTwo songs.\n")
-    (folder / "notes.doc").write_text("x")
-    tags = folder.parent / f"{folder.name}.txt"
-    tags.write_text("red\ngreen\nblue\nsong\nopera\nseaside\n")
-    return folder, tags
-
-
-@pytest.fixture
-def answers(tagtower, archive, tmp_path):
-    folder, tags = archive
-    result = tagtower(
-        "start", folder, "--tags", tags, "--out", tmp_path / "out", "--sidecars", "both", "--json"
-    )
-    return result, {line["id"]: line for line in read_lines(tmp_path / "out")}
-
-
-def read_lines(out):
-    return [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
-
-
-def tags_of(line):
-    return {tag["tag"]: tag["found_in"] for tag in line["tags"]}
 
 
 def test_names_folders_and_subtitles_tag_without_any_model(answers):
@@ -69,6 +29,12 @@ def test_names_folders_and_subtitles_tag_without_any_model(answers):
     first = lines["spoken.mp4"]
     assert (first["model"], first["tags"][0]["distance"], first["tags"][0]["rank"]) == (None, None, 1)
     assert {"schema", "id", "video", "title", "library", "modalities", "seconds"} < set(first)
+    assert first["tags"][0]["evidence"] == {
+        "neighbours": [],
+        "mentions": [{"text": "songs", "field": "subtitles"}],
+        "modalities": {},
+        "second": None,
+    }
 
 
 def test_a_damaged_file_is_told_and_keeps_the_tags_of_its_name(answers):
@@ -78,104 +44,6 @@ def test_a_damaged_file_is_told_and_keeps_the_tags_of_its_name(answers):
     assert set(lines["broken.mp4"]) == {"schema", "id", "video", "title", "error"}
     assert "2 could not be read" in result.err
     assert "broken.mp4" in result.err
-
-
-def test_the_summary_counts_what_was_seen(answers):
-    said = answers[0].json
-    assert said["schema"] == 1
-    assert said["videos"] == 8
-    assert said["having"] == {"pictures": 5, "sound": 6, "title": 8}
-    assert said["tagged"] == {"by name alone": 6}
-    assert sum(said["untagged"].values()) == 2
-    assert len(said["unreadable"]) == 2
-    assert said["model"]["kind"] == "none"
-    assert said["advice"][0].startswith("--dual FOLDER")
-
-
-def test_sidecars_mirror_the_folder_and_parse(answers, archive, tmp_path):
-    folder, _ = archive
-    written = sorted(
-        path.relative_to(tmp_path / "out" / "sidecars") for path in walk(tmp_path / "out" / "sidecars")
-    )
-    assert len(written) == answers[0].json["sidecars"]["written"] == 12
-    for path in walk(tmp_path / "out" / "sidecars"):
-        ET.fromstring(path.read_bytes())
-    movie = ET.parse(tmp_path / "out" / "sidecars" / f"{HOSTILE}.nfo").getroot()
-    assert (movie.findtext("title"), movie.findtext("tag")) == ("<b>&\"' red line", "red")
-    assert not list(folder.rglob("*.nfo"))
-
-
-def walk(folder):
-    return [path for path in folder.rglob("*") if path.is_file()]
-
-
-def test_the_table_is_a_manifest(answers, tagtower, archive, tmp_path):
-    rows = list(csv.DictReader((tmp_path / "out" / "results.csv").open(newline="")))
-    assert [row["id"] for row in rows] == list(answers[1])
-    examples = read_manifest(tmp_path / "out" / "results.csv", problems=Problems()).examples
-    assert {one.video.id: set(one.tags) for one in examples} == {
-        name: set(tags_of(line)) if "tags" in line else set() for name, line in answers[1].items()
-    }
-    assert all(Path(one.video.media).is_relative_to(archive[0]) for one in examples)
-
-
-def test_beside_the_media_nothing_of_others_is_replaced(tagtower, archive, tmp_path):
-    folder, tags = archive
-    own = shutil.copytree(folder, tmp_path / "own", ignore=shutil.ignore_patterns("broken*"))
-    (own / "green song.nfo").write_text("<movie/>")
-    command = ["start", own, "--tags", tags, "--sidecars", "nfo", "--beside", "--json", "--out"]
-    for number in (1, 2):  # the second run replaces its own
-        result = tagtower(*command, tmp_path / f"out{number}")
-        assert result.code == 1
-        assert result.json["sidecars"]["written"] == 4
-        assert "green song.nfo: a file that TagTower did not write" in result.err
-    assert (own / "green song.nfo").read_text() == "<movie/>"
-    assert ET.parse(own / "spoken.nfo").getroot().findtext("tag") == "song"
-
-
-def test_a_run_is_refused_resumed_or_replaced(tagtower, archive, tmp_path):
-    folder, tags = archive
-    out = tmp_path / "out"
-    command = ["start", folder, "--tags", tags, "--out", out, "--quiet"]
-    tagtower(*command)
-    whole = (out / "results.jsonl").read_bytes()
-    assert tagtower(*command).code == 2
-    cut = whole[: whole.index(b"\n", len(whole) // 2) + 8]
-    (out / "results.jsonl").write_bytes(cut)
-    (out / "results.csv").unlink()
-    assert tagtower(*command, "--resume").code == 1
-    assert {line["id"]: line.get("tags") for line in read_lines(out)} == {
-        json.loads(line)["id"]: json.loads(line).get("tags") for line in whole.splitlines()
-    }
-    assert (out / "results.csv").exists()
-    other = tagtower(*command, "--resume", "--top-k", 1)
-    assert (other.code, "another request" in other.err) == (2, True)
-    assert tagtower(*command, "--overwrite", "--top-k", 1).code == 1
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "file").write_text("x")
-    assert tagtower("start", folder, "--tags", tags, "--out", tmp_path / "mine", "--overwrite").code == 2
-    assert (tmp_path / "mine" / "file").exists()
-
-
-def test_an_interrupt_keeps_what_is_finished(tagtower, archive, tmp_path, monkeypatch):
-    from tagtower.media.isolation import Decoder
-
-    folder, tags = archive
-    command = ["start", folder, "--tags", tags, "--out", tmp_path / "out", "--json"]
-    probe, seen = Decoder.probe, []
-
-    def interrupted(self, path):
-        seen.append(path)
-        if len(seen) == 4:
-            raise KeyboardInterrupt
-        return probe(self, path)
-
-    monkeypatch.setattr(Decoder, "probe", interrupted)
-    assert tagtower(*command).code == 130
-    assert len(read_lines(tmp_path / "out")) == 3
-    assert len((tmp_path / "out" / "results.csv").read_text().splitlines()) > 3
-    done = tagtower(*command, "--resume")
-    assert (done.code, done.json["videos"]) == (1, 8)
 
 
 @pytest.fixture(scope="module")
@@ -275,6 +143,10 @@ def test_a_dual_encoder_tags_pictures_before_any_training(tagtower, archive, tmp
     both = lines["spoken.mp4"]["tags"]
     assert both[0]["tag"] == "song"
     assert both[0]["distance"] is not None
+    spoke = both[0]["evidence"]
+    assert spoke["mentions"] == [{"text": "songs", "field": "subtitles"}]
+    assert (list(spoke["modalities"]), spoke["second"] is not None) == (["image"], True)
+    assert nameless[0]["evidence"]["mentions"] == []
     assert tags_of(lines["green song.m4a"]) == {"green": ["file name"], "song": ["file name"]}
     assert result.json["tagged"] == {"by name alone": 2, "by both": 4, "by pictures or sound alone": 1}
     assert (result.json["model"]["far"], "too few titles" in result.json["model"]["why"]) == (None, True)

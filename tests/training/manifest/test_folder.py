@@ -42,6 +42,25 @@ def test_files_that_are_no_media_are_counted_in_one_problem(tmp_path, problems):
     ]
 
 
+def test_subtitles_beside_media_and_downloads_are_theirs(tmp_path, problems):
+    fill(
+        tmp_path, "a.mp4", "a.en.srt", "deep/b.webm", "deep/b.vtt", "deep/c.mp4", "lonely.srt", "d.en-US.vtt"
+    )
+    info = '{"id": "%s", "title": "A title"}'
+    (tmp_path / "deep" / "b.info.json").write_text(info % "bee")
+    (tmp_path / "d.info.json").write_text(info % "dee")
+    found = read_manifest(tmp_path, problems=problems).examples
+    assert {one.video.id: one.video.subtitles for one in found} == {
+        "a.mp4": str(tmp_path / "a.en.srt"),
+        "bee": str(tmp_path / "deep" / "b.vtt"),
+        "deep/c.mp4": None,
+        "dee": str(tmp_path / "d.en-US.vtt"),
+    }
+    assert [problem.what for problem in problems.first] == [
+        "files that are no media are passed over: 1 (.srt 1)"
+    ]
+
+
 def test_a_folder_without_media_is_refused(tmp_path, problems):
     with pytest.raises(ManifestError, match="holds no media files"):
         read_manifest(fill(tmp_path, "notes.txt", ".a.mp4"), problems=problems)

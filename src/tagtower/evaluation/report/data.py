@@ -9,6 +9,7 @@ from datetime import datetime
 from tagtower.evaluation.gates import GateWeights
 from tagtower.evaluation.metrics import EvaluationResult, VideoScores
 from tagtower.evaluation.reliability import Calibrated
+from tagtower.records import Evidence, ModalityEvidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +27,13 @@ class EpochPoint:
 
 @dataclass(frozen=True, slots=True)
 class ProposedTag:
-    """A tag that the model proposes for a video; `hit` says whether the video has it."""
+    """A tag that the model proposes for a video; `hit` says whether the video has it, `evidence` what spoke for it."""
 
     tag: str
     distance: float
     hit: bool
     seen: bool
+    evidence: Evidence = field(default_factory=Evidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,11 @@ class VideoCard:
     thumbnail: bytes | None
     proposed: tuple[ProposedTag, ...]
     missed: tuple[MissedTag, ...]
+
+    @property
+    def modalities(self) -> tuple[ModalityEvidence, ...]:
+        """The modalities of the video with the gate's weights, which are the same for all of its tags."""
+        return self.proposed[0].evidence.modalities if self.proposed else ()
 
 
 @dataclass(frozen=True, slots=True)

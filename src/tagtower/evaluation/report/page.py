@@ -203,6 +203,8 @@ def _environment() -> Environment:
         "cut": _cut,
         "data_uri": _data_uri,
         "count": "{:,}".format,
+        "signed": _signed,
+        "clock": _clock,
     }
     environment.filters.update(filters)
     return environment
@@ -221,6 +223,16 @@ def _percent(share: float | None) -> str:
 
 def _score(value: float | None, digits: int = 3) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "\N{MINUS SIGN}") if round(value, 2) else "0.00"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _cut(text: str, longest: int = LONGEST_TEXT) -> str:

@@ -11,7 +11,10 @@ from tagtower.evaluation.metrics import VideoScores, relevant_ranks
 from tagtower.evaluation.report.data import MissedTag, ProposedTag, TagRow, VideoCard
 from tagtower.evaluation.tag_table import TagTable
 from tagtower.index.exact import nearest
-from tagtower.records import Video
+from tagtower.records import Evidence, Video
+
+PROPOSALS = 5
+"""So many tags are shown of a video."""
 
 
 def best_and_worst(
@@ -29,6 +32,11 @@ def best_and_worst(
     return best, worst
 
 
+def first_tags(places: Float[np.ndarray, "tag"]) -> list[int]:
+    """Return the tags that are proposed: those with the smallest places, ties by library order."""
+    return [int(tag) for tag in nearest(places[None], min(PROPOSALS, len(places)))[0]]
+
+
 def video_card(
     video: Video,
     places: Float[np.ndarray, "tag"],
@@ -38,23 +46,25 @@ def video_card(
     texts: Sequence[str],
     ndcg: float,
     thumbnail: bytes | None,
-    proposals: int = 5,
+    evidence: Sequence[Evidence] = (),
 ) -> VideoCard:
-    """Return the card of one video: its first `proposals` tags, and the true ones behind them.
+    """Return the card of one video: its first tags, and the true ones behind them.
 
-    Tags come by `places`, the smallest first, ties by library order.
+    Args:
+        evidence: what spoke for each of the `first_tags`.
     """
-    first = nearest(places[None], min(proposals, len(texts)))[0]
+    first = first_tags(places)
     found = relevant_ranks(places[None], relevant[None])
-    behind = found.ranks > proposals
+    behind = found.ranks > PROPOSALS
+    spoke = evidence or [Evidence()] * len(first)
     return VideoCard(
         id=video.id,
         title=video.title,
         ndcg=ndcg,
         thumbnail=thumbnail,
         proposed=tuple(
-            ProposedTag(texts[tag], float(distances[tag]), bool(relevant[tag]), bool(seen[tag]))
-            for tag in first
+            ProposedTag(texts[tag], float(distances[tag]), bool(relevant[tag]), bool(seen[tag]), one)
+            for tag, one in zip(first, spoke, strict=True)
         ),
         missed=tuple(
             MissedTag(texts[tag], int(rank), bool(seen[tag]))

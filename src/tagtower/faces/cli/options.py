@@ -33,3 +33,4 @@ Neighbours = Annotated[
     ),
 ]
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A model folder that training wrote.")]
+Home = Annotated[Path, typer.Argument(metavar="HOME", help="The folder of an installation.")]

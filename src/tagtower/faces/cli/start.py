@@ -14,7 +14,7 @@ from tagtower.faces.cli.progress import TerminalProgress
 from tagtower.records import Problems
 
 if TYPE_CHECKING:
-    from tagtower.usecases.start import StartReport
+    from tagtower.usecases.archive.report import StartReport
 
 SOME_FAILED, NOTHING_DONE = 1, 3
 SHOWN = 10
@@ -59,10 +59,11 @@ def start(
 ) -> int:
     """Tag an archive that has no labels and no model: by what is written about it, and by pictures where possible."""
     from tagtower.faces.cli.training import TrainingLines
+    from tagtower.usecases.archive.request import StartRequest
     from tagtower.usecases.inputs import title_source
     from tagtower.usecases.session import parse_device
     from tagtower.usecases.sidecars import parse_kinds
-    from tagtower.usecases.start import StartRequest, start
+    from tagtower.usecases.start import start
 
     request = StartRequest(
         source=source,

@@ -39,6 +39,17 @@ def lock_library(connection: Connection) -> None:
         connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
 
 
+def hold_library(connection: Connection) -> int:
+    """Let no change of the library begin before this transaction has ended, and return its version until then.
+
+    Any number of transactions may hold it at a time. Whoever writes answers does: a change is then either in them, or
+    is made after they can be seen by the sweeps that it asks for.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock_shared(LOCK)))
+    return library_version(connection)
+
+
 def library_version(connection: Connection) -> int:
     """Return the number of the last change, 0 for a library that nobody has touched."""
     return connection.scalar(select(func.max(changes.c.version))) or 0

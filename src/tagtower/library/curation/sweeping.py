@@ -14,22 +14,30 @@ from tagtower.library.schema import models, sweeps
 
 
 def wants_sweep(edit: Edit, now: datetime) -> bool:
-    """Return whether an edit makes a tag fit other videos: it becomes suggestable, or gets other names."""
-    return _shown(edit.after, now) and (not _shown(edit.before, now) or edit.renames)
+    """Return whether a tag fits other videos now: it became suggestable, or got other names or a threshold."""
+    if edit.before is None or edit.after is None or not _shown(edit.before, now):
+        return _shown(edit.after, now)
+    return _shown(edit.after, now) and (edit.renames or edit.before.threshold != edit.after.threshold)
 
 
 def ask_for_sweeps(connection: Connection, tag_ids: Sequence[int], at: datetime) -> int:
-    """Ask for sweeps of these tags with the active model, afresh where there was one; return how many.
+    """Ask for sweeps of these tags, afresh where there was one, and return of how many tags.
 
-    Without an active model nothing is asked for: the first one will look at every tag.
+    They are asked of the active model and of those that may become so; without any nothing is asked for, since the
+    first one will look at every tag.
     """
-    model_id = connection.scalar(select(models.c.id).where(models.c.state == "active"))
-    if model_id is None:
+    users = connection.scalars(select(models.c.id).where(models.c.state != "retired")).all()
+    if not users:
         return 0
     for some in chunks(tag_ids):
-        connection.execute(delete(sweeps).where(sweeps.c.model_id == model_id, sweeps.c.tag_id.in_(some)))
+        connection.execute(delete(sweeps).where(sweeps.c.model_id.in_(users), sweeps.c.tag_id.in_(some)))
         connection.execute(
-            insert(sweeps), [{"tag_id": tag_id, "model_id": model_id, "asked_at": at} for tag_id in some]
+            insert(sweeps),
+            [
+                {"tag_id": tag_id, "model_id": model_id, "asked_at": at}
+                for model_id in users
+                for tag_id in some
+            ],
         )
     return len(tag_ids)
 

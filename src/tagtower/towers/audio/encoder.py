@@ -13,8 +13,8 @@ from tagtower.config import AudioSettings
 from tagtower.features.spectra import Spectra
 from tagtower.towers.audio.networks import NETWORKS
 
-NETWORK_SETTINGS = {"network", "channels", "dropout"}
-"""The settings that come after the spectra; all others decide what is stored."""
+NETWORK_SETTINGS = {"encoder", "network", "channels", "dropout"}
+"""The settings that come after the spectra or choose them; all others decide what is stored."""
 
 
 class AudioEncoder(nn.Module):

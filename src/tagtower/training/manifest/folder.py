@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from tagtower.records import Example, Video
 from tagtower.storage.rows import BadRows, FieldError, text_fault
+from tagtower.training.manifest.beside import subtitles_beside
 from tagtower.training.manifest.ytdlp import INFO_SUFFIX, read_info
 
 _VIDEO = """
@@ -25,8 +27,9 @@ def folder_examples(bad: BadRows, title_of: Callable[[Path], str | None]) -> Ite
     """Yield an example for each media file below `bad.path`, folder by folder and by name; hidden ones are passed over.
 
     A file with yt-dlp's `NAME.info.json` beside it takes id, title, description, tags, group and time from there,
-    and such a file without media is known by its title; all other ids are empty. Files that are no media are
-    counted by suffix, in one problem. Links to folders are not followed.
+    and such a file without media is known by its title; all other ids are empty. Subtitle files that are called like
+    one of them are its subtitles. Files that are no media are counted by suffix, in one problem. Links to folders are
+    not followed.
 
     Args:
         title_of: the title of a file without `info.json`.
@@ -35,14 +38,19 @@ def folder_examples(bad: BadRows, title_of: Callable[[Path], str | None]) -> Ite
     for parent, names in _walk(bad):
         media = {name for name in names if Path(name).suffix.lower() in MEDIA_SUFFIXES}
         downloads = {_info_name(name) for name in media} & set(names)
+        infos = {name for name in names if name.endswith(INFO_SUFFIX)}
+        stems = {_stem(name) for name in (*media, *infos)}
+        subtitles = subtitles_beside(names, stems)
+        taken = set(subtitles.values())
         for name in names:
             path = Path(parent, name)
             if name in media:
-                yield from _media_example(bad, path, title_of, downloads)
-            elif name.endswith(INFO_SUFFIX):
+                found = _media_example(bad, path, title_of, downloads)
+                yield from _subtitled(found, path, subtitles)
+            elif name in infos:
                 if name not in downloads:
-                    yield from _described(bad, path, media=None)
-            else:
+                    yield from _subtitled(_described(bad, path, media=None), path, subtitles)
+            elif name not in taken:
                 others[path.suffix.lower() or "no suffix"] += 1
     if others:
         kinds = ", ".join(f"{suffix} {count}" for suffix, count in others.most_common(8))
@@ -60,6 +68,21 @@ def _walk(bad: BadRows) -> Iterator[tuple[str, list[str]]]:
     for parent, folders, files in os.walk(bad.path, onerror=unreadable):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield parent, sorted(name for name in files if not name.startswith("."))
+
+
+def _stem(name: str) -> str:
+    """What the files of one video have in common."""
+    return name.removesuffix(INFO_SUFFIX) if name.endswith(INFO_SUFFIX) else Path(name).stem
+
+
+def _subtitled(examples: Iterable[Example], path: Path, subtitles: Mapping[str, str]) -> Iterator[Example]:
+    name = subtitles.get(_stem(path.name))
+    for example in examples:
+        if name is None or text_fault(name) is not None:
+            yield example
+        else:
+            file = str(path.with_name(name).absolute())
+            yield replace(example, video=replace(example.video, subtitles=file))
 
 
 def _info_name(media_name: str) -> str:

@@ -14,6 +14,23 @@ key = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 instant = sa.DateTime(timezone=True)
 document = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 embedding = VECTOR().with_variant(sa.LargeBinary(), "sqlite")
+search_words = postgresql.TSVECTOR().with_variant(sa.Text(), "sqlite")
+
+# The words come folded and parted by blanks, so the tokenizer has nothing to decide; no positions are kept, since
+# nobody searches for phrases. `prefix` makes the beginnings of words that match most videos as fast as whole words.
+SQLITE_SEARCH = (
+    "CREATE VIRTUAL TABLE video_words USING fts5(words, content='videos', content_rowid='id', "
+    "tokenize='ascii', detail='none', columnsize=0, prefix='1 2 3')",
+    "CREATE TRIGGER video_words_insert AFTER INSERT ON videos WHEN new.words IS NOT NULL BEGIN "
+    "INSERT INTO video_words (rowid, words) VALUES (new.id, new.words); END",
+    "CREATE TRIGGER video_words_delete AFTER DELETE ON videos WHEN old.words IS NOT NULL BEGIN "
+    "INSERT INTO video_words (video_words, rowid, words) VALUES ('delete', old.id, old.words); END",
+    "CREATE TRIGGER video_words_update AFTER UPDATE OF words ON videos BEGIN "
+    "INSERT INTO video_words (video_words, rowid, words) "
+    "SELECT 'delete', old.id, old.words WHERE old.words IS NOT NULL; "
+    "INSERT INTO video_words (rowid, words) SELECT new.id, new.words WHERE new.words IS NOT NULL; END",
+)
+POSTGRESQL_SEARCH = ("CREATE INDEX ix_videos_words ON videos USING gin (words)",)
 
 
 def upgrade() -> None:
@@ -44,6 +61,20 @@ def upgrade() -> None:
         sa.Column("removed", document, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_erasures")),
     )
+    op.create_table(
+        "erasing",
+        sa.Column("id", key, nullable=False),
+        sa.Column("video_id", sa.BigInteger(), nullable=False),
+        sa.Column("whole", sa.Boolean(), nullable=False),
+        sa.Column("content_hash", sa.String(length=64), nullable=True),
+        sa.Column("features", document, nullable=False),
+        sa.Column("removed", document, nullable=False),
+        sa.Column("author", sa.Text(), nullable=False),
+        sa.Column("asked_at", instant, nullable=False),
+        sa.Column("wiped_at", instant, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_erasing")),
+    )
+    op.create_index(op.f("ix_erasing_content_hash"), "erasing", ["content_hash"], unique=False)
     op.create_table(
         "facts",
         sa.Column("name", sa.String(length=64), nullable=False),
@@ -83,6 +114,7 @@ def upgrade() -> None:
         sa.Column("fingerprint", sa.String(length=64), nullable=False),
         sa.Column("vector_fingerprint", sa.String(length=64), nullable=False),
         sa.Column("width", sa.Integer(), nullable=False),
+        sa.Column("distance", sa.String(length=12), nullable=False),
         sa.Column("state", sa.String(length=12), nullable=False),
         sa.Column("metrics", document, nullable=True),
         sa.Column("added_at", instant, nullable=False),
@@ -91,12 +123,31 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "state IN ('building', 'ready', 'active', 'retired')", name=op.f("ck_models_state")
         ),
+        sa.CheckConstraint("distance IN ('cosine', 'euclidean', 'hamming')", name=op.f("ck_models_distance")),
         sa.ForeignKeyConstraint(["replaced"], ["models.id"], name=op.f("fk_models_replaced")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_models")),
         sa.UniqueConstraint("fingerprint", name=op.f("uq_models_fingerprint")),
         sa.UniqueConstraint("name", name=op.f("uq_models_name")),
+        sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_models_state"), "models", ["state"], unique=False)
+    op.create_index(
+        "uq_models_active",
+        "models",
+        ["state"],
+        unique=True,
+        sqlite_where=sa.text("state = 'active'"),
+        postgresql_where=sa.text("state = 'active'"),
+    )
+    op.create_table(
+        "segments",
+        sa.Column("vector_fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("segment", sa.Integer(), nullable=False),
+        sa.Column("rows", sa.Integer(), nullable=False),
+        sa.Column("gone", sa.Integer(), nullable=False),
+        sa.Column("unwiped", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("vector_fingerprint", "segment", name=op.f("pk_segments")),
+    )
     op.create_table(
         "tags",
         sa.Column("id", key, nullable=False),
@@ -144,11 +195,13 @@ def upgrade() -> None:
         sa.Column("lease_worker", sa.Text(), nullable=True),
         sa.Column("lease_until", instant, nullable=True),
         sa.Column("error", document, nullable=True),
+        sa.Column("words", search_words, nullable=True),
         sa.CheckConstraint("shelf IN ('unlabelled', 'labelled', 'failed')", name=op.f("ck_videos_shelf")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_videos")),
         sa.UniqueConstraint("content_hash", name=op.f("uq_videos_content_hash")),
         sqlite_autoincrement=True,
     )
+    op.create_index("ix_videos_shelf", "videos", ["shelf", "id"], unique=False)
     op.create_index("ix_videos_added", "videos", ["added_at", "id"], unique=False)
     op.create_index("ix_videos_queue", "videos", ["shelf", "not_before", "id"], unique=False)
     op.create_index("ix_videos_shelved", "videos", ["shelf", "shelved_at", "id"], unique=False)
@@ -161,6 +214,22 @@ def upgrade() -> None:
         sa.Column("done", sa.Integer(), nullable=False),
         sa.Column("failed", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_workers")),
+    )
+    op.create_table(
+        "answers",
+        sa.Column("video_id", key, nullable=False),
+        sa.Column("model_id", key, nullable=False),
+        sa.Column("library_version", sa.BigInteger(), nullable=False),
+        sa.Column("at", instant, nullable=False),
+        sa.Column("modalities", document, nullable=True),
+        sa.Column("warnings", document, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["model_id"], ["models.id"], name=op.f("fk_answers_model_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["video_id"], ["videos.id"], name=op.f("fk_answers_video_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("video_id", "model_id", name=op.f("pk_answers")),
     )
     op.create_table(
         "changed_tags",
@@ -353,12 +422,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_video_references")),
         sa.UniqueConstraint("owner", "name", name=op.f("uq_video_references_owner_name")),
     )
+    op.create_index("ix_video_references_owner", "video_references", ["owner", "video_id"], unique=False)
     op.create_index(op.f("ix_video_references_video_id"), "video_references", ["video_id"], unique=False)
+    for statement in SQLITE_SEARCH if op.get_bind().dialect.name == "sqlite" else POSTGRESQL_SEARCH:
+        op.execute(statement)
 
 
 def downgrade() -> None:
     """Drop every table; the extension stays, others may use it."""
 
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute("DROP TABLE video_words")
+    op.drop_table("erasing")
+    op.drop_index("ix_video_references_owner", table_name="video_references")
     op.drop_index(op.f("ix_video_references_video_id"), table_name="video_references")
     op.drop_table("video_references")
     op.drop_index("ix_verdicts_tag", table_name="verdicts")
@@ -378,17 +454,21 @@ def downgrade() -> None:
     op.drop_table("feed_entries")
     op.drop_table("builds")
     op.drop_table("barred")
+    op.drop_table("answers")
     op.drop_index("ix_changed_tags_tag", table_name="changed_tags")
     op.drop_table("changed_tags")
     op.drop_table("workers")
     op.drop_index("ix_videos_shelved", table_name="videos")
     op.drop_index("ix_videos_queue", table_name="videos")
+    op.drop_index("ix_videos_shelf", table_name="videos")
     op.drop_index("ix_videos_added", table_name="videos")
     op.drop_table("videos")
     op.drop_index(op.f("ix_tags_version"), table_name="tags")
     op.drop_index(op.f("ix_tags_state"), table_name="tags")
     op.drop_index(op.f("ix_tags_merged_into"), table_name="tags")
     op.drop_table("tags")
+    op.drop_table("segments")
+    op.drop_index("uq_models_active", table_name="models")
     op.drop_index(op.f("ix_models_state"), table_name="models")
     op.drop_table("models")
     op.drop_table("feeds")

@@ -1,0 +1,213 @@
+"""What models suggest: which tags for which video, in which order, and with which library they were found.
+
+Every function works inside its caller's transaction. Writing the same twice leaves the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+
+from sqlalchemy import Connection, and_, delete, insert, null, select, update
+
+from tagtower.library.schema import answers, suggestions, tags
+
+Origin: TypeAlias = Literal["model", "retro"]
+
+AT_A_TIME = 400
+"""Values in one statement, below every limit of both engines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suggested:
+    """A tag that a model suggests; `score` is a calibrated probability in [0, 1], None without a calibration."""
+
+    tag_id: int
+    rank: int
+    distance: float
+    score: float | None
+    evidence: Mapping[str, Any] | None = None
+
+
+def write_suggestions(
+    connection: Connection,
+    video_id: int,
+    model_id: int,
+    suggested: Sequence[Suggested],
+    *,
+    origin: Origin,
+    library_version: int,
+    at: datetime,
+) -> None:
+    """Let these be the suggestions of a model for a video under an origin, in place of those before.
+
+    What the model said when it looked at the video (`model`) comes before what a sweep found later (`retro`): of the
+    same tag, the retro one is dropped. Tags that are no longer there are left out. Under `model` it is also noted that
+    the model has answered, even where it suggests nothing.
+    """
+    there = _present(connection, [one.tag_id for one in suggested])
+    kept = {one.tag_id: one for one in suggested if one.tag_id in there}
+    own = and_(suggestions.c.video_id == video_id, suggestions.c.model_id == model_id)
+    connection.execute(delete(suggestions).where(own, suggestions.c.origin == origin))
+    if origin == "model":
+        _note_answer(connection, video_id, model_id, library_version, at)
+    others = set(connection.scalars(select(suggestions.c.tag_id).where(own)))
+    if origin == "model":
+        for part in _parts(sorted(others & kept.keys())):
+            connection.execute(delete(suggestions).where(own, suggestions.c.tag_id.in_(part)))
+    else:
+        kept = {tag: one for tag, one in kept.items() if tag not in others}
+    rows = [
+        _row(video_id, model_id, one, origin, library_version, at)
+        for one in sorted(kept.values(), key=lambda one: one.rank)
+    ]
+    if rows:
+        connection.execute(insert(suggestions), rows)
+
+
+def add_retro(
+    connection: Connection,
+    model_id: int,
+    found: Iterable[tuple[int, Suggested]],
+    *,
+    library_version: int,
+    at: datetime,
+) -> int:
+    """Add what a sweep found, pairs of video and suggestion, beside what is there; return how many are new.
+
+    A tag that the model suggested itself, or that an earlier sweep found, stays as it was, but the sweep's figures
+    replace those of an earlier one. Ranks of retro suggestions follow their scores, or distances without any; those
+    that are given play no part.
+    """
+    by_video: dict[int, dict[int, Suggested]] = {}
+    for video_id, one in found:
+        by_video.setdefault(video_id, {})[one.tag_id] = one
+    there = _present(connection, {tag for own in by_video.values() for tag in own})
+    added = 0
+    for part in _parts(sorted(by_video)):
+        rows = connection.execute(
+            select(
+                suggestions.c.video_id,
+                suggestions.c.tag_id,
+                suggestions.c.origin,
+                suggestions.c.score,
+                suggestions.c.distance,
+                suggestions.c.rank,
+            ).where(suggestions.c.model_id == model_id, suggestions.c.video_id.in_(part))
+        ).all()
+        present = {(row.video_id, row.tag_id): row for row in rows}
+        new: list[dict[str, Any]] = []
+        for video_id in part:
+            fresh = {
+                tag: one
+                for tag, one in by_video[video_id].items()
+                if tag in there
+                and ((video_id, tag) not in present or present[video_id, tag].origin == "retro")
+            }
+            added += sum((video_id, tag) not in present for tag in fresh)
+            before = {
+                row.tag_id: Suggested(row.tag_id, row.rank, row.distance, row.score)
+                for row in rows
+                if row.video_id == video_id and row.origin == "retro"
+            }
+            new += _rerank(connection, video_id, model_id, before, fresh, library_version, at)
+        if new:
+            connection.execute(insert(suggestions), new)
+    return added
+
+
+def note_circumstances(
+    connection: Connection,
+    video_id: int,
+    model_id: int,
+    *,
+    modalities: Mapping[str, float],
+    warnings: Sequence[str] = (),
+) -> None:
+    """Keep beside a model's answer the gate's weights and what was odd about the media."""
+    connection.execute(
+        update(answers)
+        .where(answers.c.video_id == video_id, answers.c.model_id == model_id)
+        .values(modalities=dict(modalities), warnings=list(warnings) or null())
+    )
+
+
+def forget_answers(connection: Connection, video_ids: Collection[int], model_id: int | None = None) -> None:
+    """Remove the suggestions for videos, and the notes that they were answered; of one model or of all."""
+    for part in _parts(list(video_ids)):
+        for table in (suggestions, answers):
+            gone = delete(table).where(table.c.video_id.in_(part))
+            connection.execute(gone if model_id is None else gone.where(table.c.model_id == model_id))
+
+
+def _rerank(
+    connection: Connection,
+    video_id: int,
+    model_id: int,
+    before: Mapping[int, Suggested],
+    fresh: Mapping[int, Suggested],
+    library_version: int,
+    at: datetime,
+) -> list[dict[str, Any]]:
+    """Make room for the fresh suggestions of a video among those before, and return the rows that fill it."""
+    every = {**before, **fresh}
+    order = sorted(
+        every.values(),
+        key=lambda one: (-(-1.0 if one.score is None else one.score), one.distance, one.tag_id),
+    )
+    rows = []
+    for rank, one in enumerate(order, start=1):
+        key = and_(
+            suggestions.c.video_id == video_id,
+            suggestions.c.model_id == model_id,
+            suggestions.c.tag_id == one.tag_id,
+        )
+        if one.tag_id in fresh:
+            if one.tag_id in before:
+                connection.execute(delete(suggestions).where(key))
+            ranked = Suggested(one.tag_id, rank, one.distance, one.score, one.evidence)
+            rows.append(_row(video_id, model_id, ranked, "retro", library_version, at))
+        elif one.rank != rank:
+            connection.execute(update(suggestions).where(key).values(rank=rank))
+    return rows
+
+
+def _note_answer(
+    connection: Connection, video_id: int, model_id: int, library_version: int, at: datetime
+) -> None:
+    connection.execute(delete(answers).where(answers.c.video_id == video_id, answers.c.model_id == model_id))
+    connection.execute(
+        insert(answers).values(video_id=video_id, model_id=model_id, library_version=library_version, at=at)
+    )
+
+
+def _present(connection: Connection, wanted: Collection[int]) -> set[int]:
+    """Those tags that are there, and stay there until the transaction ends."""
+    found: set[int] = set()
+    for part in _parts(sorted(set(wanted))):
+        rows = select(tags.c.id).where(tags.c.id.in_(part)).order_by(tags.c.id)
+        found.update(connection.scalars(rows.with_for_update(read=True, key_share=True)))
+    return found
+
+
+def _row(
+    video_id: int, model_id: int, one: Suggested, origin: Origin, library_version: int, at: datetime
+) -> dict[str, Any]:
+    return {
+        "video_id": video_id,
+        "model_id": model_id,
+        "tag_id": one.tag_id,
+        "rank": one.rank,
+        "distance": one.distance,
+        "score": one.score,
+        "origin": origin,
+        "evidence": null() if one.evidence is None else dict(one.evidence),
+        "library_version": library_version,
+        "at": at,
+    }
+
+
+def _parts(values: Sequence[Any]) -> list[Sequence[Any]]:
+    return [values[start : start + AT_A_TIME] for start in range(0, len(values), AT_A_TIME)]

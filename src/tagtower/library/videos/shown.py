@@ -1,0 +1,265 @@
+"""Which tags a video shows: what persons said of it, then what the active model suggests and nothing speaks against.
+
+Merged and retired tags are resolved here, on reading: what is stored stays with the tag that it was said of.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+
+from sqlalchemy import ColumnElement, Connection, and_, func, literal, null, or_, select
+
+from tagtower.errors import NotFoundError
+from tagtower.library.schema import barred, models, suggestions, tag_names, tags, verdicts
+from tagtower.library.tags import normalize_tag
+from tagtower.storage.rows import shorten, text_fault
+
+TagOrigin: TypeAlias = Literal["person", "model", "retro"]
+YES = ("accept", "add")
+"""The verdicts by which a video has a tag."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTag:
+    """A tag that a video shows, under its present name.
+
+    `origin` says who gave it: a person (accepted or added), the model when it looked at the video, or a later sweep
+    for a new tag. `distance`, `score` and `evidence` are the model's, None where it did not suggest the tag.
+    """
+
+    tag_id: int
+    tag: str
+    origin: TagOrigin
+    distance: float | None = None
+    score: float | None = None
+    evidence: Any = None
+
+    def to_json(self, *, evidence: bool = False) -> dict[str, Any]:
+        """Return the tag for a reader of JSON."""
+        found: dict[str, Any] = {
+            "tag": self.tag,
+            "id": self.tag_id,
+            "origin": self.origin,
+            "distance": self.distance,
+            "score": self.score,
+        }
+        return {**found, "evidence": self.evidence} if evidence else found
+
+
+@dataclass(frozen=True, slots=True)
+class SaidTag:
+    """The last word of a person on a tag of a video."""
+
+    tag_id: int
+    tag: str
+    verdict: str
+    author: str
+    at: datetime
+    state: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the verdict for a reader of JSON; `state` is that of the tag today."""
+        return {
+            "tag": self.tag,
+            "id": self.tag_id,
+            "verdict": self.verdict,
+            "author": self.author,
+            "at": self.at.isoformat(),
+            "state": self.state,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """A tag under its present name, and the numbers of all tags that are read as it: its own and those merged into it.
+
+    `shown` says whether videos show it at all, `suggested` whether they show it where only a model says so.
+    """
+
+    tag_id: int
+    text: str
+    ids: tuple[int, ...]
+    shown: bool
+    suggested: bool
+
+
+def active_model_id(connection: Connection) -> int | None:
+    """Return the number of the active model, None before the first."""
+    return connection.scalar(select(models.c.id).where(models.c.state == "active"))
+
+
+def members_of(connection: Connection, tag: str | int) -> Members:
+    """Return the tag that a text names, by its name or an alias in any spelling or as `#NUMBER`; or that has a number.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    tag_id: int | None = tag if isinstance(tag, int) else None
+    if isinstance(tag, str):
+        if text_fault(tag) is None:  # no tag has such a name, and no database would take the question
+            key = normalize_tag(tag)
+            tag_id = connection.scalar(select(tag_names.c.tag_id).where(tag_names.c.key == key))
+        numbered = re.fullmatch(r"#([0-9]{1,18})", tag.strip())
+        if tag_id is None and numbered:
+            tag_id = int(numbered[1])
+    row = None
+    if tag_id is not None:
+        canonical = func.coalesce(tags.c.merged_into, tags.c.id)
+        root = select(canonical).where(tags.c.id == tag_id).scalar_subquery()
+        row = connection.execute(
+            select(tags.c.id, tags.c.text, tags.c.state, tags.c.suggestable).where(tags.c.id == root)
+        ).first()
+    if row is None:
+        name = f"number {tag}" if isinstance(tag, int) else shorten(tag)
+        raise NotFoundError(
+            f"There is no tag {name}.", hint="Look for it with: tagtower tags HOME list --search TEXT"
+        )
+    merged = connection.scalars(select(tags.c.id).where(tags.c.merged_into == row.id).order_by(tags.c.id))
+    active = row.state == "active"
+    return Members(row.id, row.text, (row.id, *merged), active, active and row.suggestable)
+
+
+def latest_verdict(video_id: ColumnElement[int], members: Members) -> ColumnElement[str | None]:
+    """Return the last word on a tag of a video, null where nobody said any."""
+    said = select(verdicts.c.verdict).where(
+        verdicts.c.video_id == video_id, verdicts.c.tag_id.in_(members.ids)
+    )
+    return said.order_by(verdicts.c.at.desc(), verdicts.c.tag_id).limit(1).scalar_subquery()
+
+
+def is_barred(video_id: ColumnElement[int], members: Members) -> ColumnElement[bool]:
+    """Return the condition that a tag is not to be suggested on a video."""
+    return select(literal(1)).where(barred.c.video_id == video_id, barred.c.tag_id.in_(members.ids)).exists()
+
+
+def has_tag(video_id: ColumnElement[int], members: Members, model_id: int | None) -> ColumnElement[bool]:
+    """Return the condition that a video shows a tag; it is what `shown_tags` reads, as a question."""
+    if not members.shown:
+        return literal(1) == 0
+    latest = latest_verdict(video_id, members)
+    said = latest.in_(YES)
+    if model_id is None or not members.suggested:
+        return said
+    suggested = (
+        select(literal(1))
+        .where(
+            suggestions.c.video_id == video_id,
+            suggestions.c.model_id == model_id,
+            suggestions.c.tag_id.in_(members.ids),
+        )
+        .exists()
+    )
+    return or_(said, and_(suggested, latest.is_(null()), ~is_barred(video_id, members)))
+
+
+def said_tags(connection: Connection, video_ids: Collection[int]) -> dict[int, tuple[SaidTag, ...]]:
+    """Return the last word on each tag of videos, whatever the tag's state, by text."""
+    said, _ = _said(connection, video_ids)
+    return {video: _sorted(one.values()) for video, one in said.items()}
+
+
+def shown_tags(
+    connection: Connection, video_ids: Collection[int], model_id: int | None, *, evidence: bool = False
+) -> dict[int, tuple[ShownTag, ...]]:
+    """Return the tags that videos show, in two questions for all of them; videos without any are left out.
+
+    Persons' tags come first, by text; then the suggestions, by their probability, and where the model has none by
+    rank, its own before those of sweeps.
+    """
+    said, closed = _said(connection, video_ids)
+    found: dict[int, list[ShownTag]] = {}
+    suggested: dict[tuple[int, int], tuple[tuple[Any, ...], ShownTag]] = {}
+    if model_id is not None and video_ids:
+        root = tags.alias("root")
+        columns = [
+            suggestions.c.video_id,
+            root.c.id.label("tag_id"),
+            root.c.text.label("tag"),
+            root.c.state,
+            root.c.suggestable,
+            suggestions.c.rank,
+            suggestions.c.distance,
+            suggestions.c.score,
+            suggestions.c.origin,
+            suggestions.c.evidence if evidence else null().label("evidence"),
+        ]
+        rows = connection.execute(
+            select(*columns)
+            .join(tags, tags.c.id == suggestions.c.tag_id)
+            .join(root, root.c.id == func.coalesce(tags.c.merged_into, tags.c.id))
+            .where(suggestions.c.model_id == model_id, suggestions.c.video_id.in_(list(video_ids)))
+        )
+        for row in rows:
+            key = (row.video_id, row.tag_id)
+            mine = said.get(row.video_id, {}).get(row.tag_id)
+            accepted = mine is not None and mine.verdict in YES
+            if row.state != "active" or (mine is not None and not accepted):
+                continue
+            if mine is None and (not row.suggestable or key in closed):
+                continue
+            order = (row.score is None, -(row.score or 0.0), row.origin != "model", row.rank, row.distance)
+            one = ShownTag(row.tag_id, row.tag, row.origin, row.distance, row.score, row.evidence)
+            if key not in suggested or order < suggested[key][0]:
+                suggested[key] = (order, one)
+    for video, tags_said in said.items():
+        for tag in _sorted(tags_said.values()):
+            if tag.verdict in YES and tag.state == "active":
+                _, model = suggested.pop((video, tag.tag_id), (None, None))
+                figures = (model.distance, model.score, model.evidence) if model else ()
+                found.setdefault(video, []).append(ShownTag(tag.tag_id, tag.tag, "person", *figures))
+    for (video, _), (_, one) in sorted(suggested.items(), key=lambda item: item[1][0]):
+        found.setdefault(video, []).append(one)
+    return {video: tuple(one) for video, one in found.items()}
+
+
+def _said(
+    connection: Connection, video_ids: Collection[int]
+) -> tuple[dict[int, dict[int, SaidTag]], set[tuple[int, int]]]:
+    """Return the last word by video and present tag, and the pairs that are barred, in one question."""
+    if not video_ids:
+        return {}, set()
+    root = tags.alias("root")
+
+    def rooted(table: Any, *columns: Any) -> Any:
+        return (
+            select(
+                table.c.video_id, root.c.id.label("tag_id"), root.c.text.label("tag"), root.c.state, *columns
+            )
+            .select_from(table)
+            .join(tags, tags.c.id == table.c.tag_id)
+            .join(root, root.c.id == func.coalesce(tags.c.merged_into, tags.c.id))
+            .where(table.c.video_id.in_(list(video_ids)))
+        )
+
+    words = rooted(
+        verdicts, verdicts.c.verdict, verdicts.c.author, verdicts.c.at, verdicts.c.tag_id.label("own")
+    )
+    closed = rooted(
+        barred,
+        literal("barred").label("verdict"),
+        literal("").label("author"),
+        null().label("at"),
+        barred.c.tag_id.label("own"),
+    )
+    said: dict[int, dict[int, SaidTag]] = {}
+    newest: dict[tuple[int, int], tuple[datetime, int]] = {}
+    shut: set[tuple[int, int]] = set()
+    for row in connection.execute(words.union_all(closed)):
+        key = (row.video_id, row.tag_id)
+        if row.verdict == "barred":
+            shut.add(key)
+            continue
+        stamp = (row.at, -row.own)
+        if key not in newest or stamp > newest[key]:
+            newest[key] = stamp
+            one = SaidTag(row.tag_id, row.tag, row.verdict, row.author, row.at, row.state)
+            said.setdefault(row.video_id, {})[row.tag_id] = one
+    return said, shut
+
+
+def _sorted(said: Iterable[SaidTag]) -> tuple[SaidTag, ...]:
+    return tuple(sorted(said, key=lambda one: (normalize_tag(one.tag), one.tag_id)))

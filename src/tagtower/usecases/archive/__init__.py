@@ -1,0 +1,1 @@
+"""The parts of tagging an archive without labels; `usecases/start.py` puts them together."""

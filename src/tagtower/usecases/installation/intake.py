@@ -1,0 +1,339 @@
+"""Handing videos in: files and references are looked at, stored, and taken into the library one by one.
+
+The media are written first and the video's row last, each video in a transaction of its own. Whatever ends the
+program, what was handed in before is there, and handing in the same again goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, final
+
+from sqlalchemy import Connection, select
+
+from tagtower.errors import MediaError, StorageError, TagTowerError
+from tagtower.library.schema import videos
+from tagtower.library.verdicts import give_verdict
+from tagtower.library.videos.facts import facts_of
+from tagtower.library.videos.intake import Incoming, Outcome, Taken, check_incoming, take_in
+from tagtower.library.videos.shown import Members, members_of
+from tagtower.media.isolation import Decoder
+from tagtower.media.records import DecodeRequest, FrameRequest, MediaInfo, SoundRequest
+from tagtower.pipeline.words import words_of
+from tagtower.records import Example, Problems, Video
+from tagtower.storage.media_store import StoredMedia, hash_media
+from tagtower.training.manifest.location import is_local
+from tagtower.usecases.installation.erase import Eraser
+from tagtower.usecases.installation.home import Installation
+
+LOOK = DecodeRequest(
+    FrameRequest(frames=1, max_parts=1, exactness="keyframe", resize=32, crop=32),
+    SoundRequest(whole_seconds=1.0, windows=1, window_seconds=1.0),
+)
+"""One small frame and a second of sound: enough to know that a file can be decoded."""
+
+TRIES = 3
+"""The media of a video that is erased at this very moment may be gone before the row is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class PutSettings:
+    """How videos are handed in.
+
+    `owner` is whose names they are. `reference` leaves media where they lie. `labels` takes the tags that come with a
+    video as `author`'s word. `replace` lets other content take the place of what had the same name.
+    """
+
+    owner: str = ""
+    author: str = "import"
+    reference: bool = False
+    labels: bool = False
+    replace: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """A video that is in the library: its number, what was new, and what was odd about it."""
+
+    name: str
+    video_id: int
+    outcome: Outcome
+    labels: int = 0
+    remarks: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for a reader of JSON."""
+        return {
+            "name": self.name,
+            "id": self.video_id,
+            "outcome": self.outcome,
+            "labels": self.labels,
+            "remarks": list(self.remarks),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A video that was not taken in, and why."""
+
+    name: str
+    error: TagTowerError
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for a reader of JSON."""
+        kind = self.error.cause if isinstance(self.error, MediaError) else type(self.error).__name__
+        error = {"type": kind, "message": self.error.message, "hint": self.error.hint}
+        return {"name": self.name, "error": error}
+
+
+def put_videos(
+    installation: Installation,
+    examples: Iterable[Example],
+    settings: PutSettings,
+    problems: Problems | None = None,
+    *,
+    decoder: Decoder | None = None,
+) -> Iterator[Put | Refused]:
+    """Take videos in, one after the other, and yield what became of each; one that is refused stops no other.
+
+    Args:
+        problems: where tags are counted that the library does not have, under `settings.labels`.
+        decoder: looks at the media, where one runs already.
+    Raises:
+        StorageError: the disk is full or the database is gone; what was yielded is kept.
+    """
+    eraser = Eraser(installation)
+    with ExitStack() as stack:
+        looking = decoder or stack.enter_context(Decoder(installation.settings.media, workers=1))
+        intake = _Intake(
+            installation, settings, looking, eraser, Problems() if problems is None else problems
+        )
+        try:
+            for example in examples:
+                try:
+                    yield intake.put(example)
+                except StorageError:
+                    raise
+                except TagTowerError as error:
+                    yield Refused(example.video.id, error)
+        finally:
+            if intake.replaced:
+                eraser.finish()
+
+
+class _MediaGoneError(Exception):
+    """The media that a row was to refer to are not in the store any more."""
+
+
+@final
+class _Intake:
+    """Takes in one video after the other."""
+
+    def __init__(
+        self,
+        installation: Installation,
+        settings: PutSettings,
+        decoder: Decoder,
+        eraser: Eraser,
+        problems: Problems,
+    ) -> None:
+        self.replaced = 0
+        self._eraser = eraser
+        self._installation = installation
+        self._settings = settings
+        self._decoder = decoder
+        self._problems = problems
+        self._unknown: set[str] = set()
+
+    def put(self, example: Example) -> Put:
+        video = example.video
+        words = words_of(video, ("subtitles",))
+        incoming = Incoming(
+            owner=self._settings.owner,
+            name=video.id,
+            title=video.title,
+            description=video.description,
+            subtitles=words.texts.get("subtitles"),
+            published_at=example.published,
+        )
+        check_incoming(incoming)
+        for _ in range(TRIES):
+            whole = incoming if video.media is None else self._with_media(incoming, video)
+            taken, labels = self._take_in(whole, example)
+            if taken is not None:
+                if taken.left is not None:
+                    self._eraser.mark(taken.left, author=self._settings.author)
+                    self.replaced += 1
+                remarks = (*words.problems, *([taken.remark] if taken.remark else []))
+                return Put(video.id, taken.video_id, taken.outcome, labels, remarks)
+        raise StorageError(
+            f"{video.id}: its media vanished from the store again and again.",
+            hint="Check that no other program removes files there.",
+        )
+
+    def _take_in(self, incoming: Incoming, example: Example) -> tuple[Taken | None, int]:
+        """Write the row, unless the media were removed before it could refer to them."""
+        now = self._installation.clock()
+        try:
+            with self._installation.database.write() as connection:
+                taken = take_in(connection, incoming, at=now, replace=self._settings.replace)
+                if incoming.stored and incoming.media and not self._installation.media.exists(incoming.media):
+                    raise _MediaGoneError
+                labels = self._label(connection, taken.video_id, example) if self._settings.labels else 0
+        except _MediaGoneError:
+            return None, 0
+        return taken, labels
+
+    def _label(self, connection: Connection, video_id: int, example: Example) -> int:
+        known: dict[int, Members] = {}
+        for text in example.tags:
+            try:
+                tag = members_of(connection, text)
+            except TagTowerError:
+                self._count_unknown(text)
+                continue
+            if tag.shown:
+                known[tag.tag_id] = tag
+            else:
+                self._count_unknown(text)
+        for tag in known.values():
+            give_verdict(
+                connection,
+                video_id,
+                tag,
+                "add",
+                author=self._settings.author,
+                at=self._installation.clock(),
+            )
+        return len(known)
+
+    def _count_unknown(self, text: str) -> None:
+        if text not in self._unknown:
+            self._unknown.add(text)
+            self._problems.add("", f"the tag {text[:60]!r} is not in the library, or not in use")
+
+    def _with_media(self, incoming: Incoming, video: Video) -> Incoming:
+        """Look at the media, store them unless they are referred to, and return the whole."""
+        assert video.media is not None
+        path = _local_file(video.media)
+        content_hash, size = _hash(path)
+        known = self._known(content_hash)
+        facts = None if known is None else known.facts
+        if known is None or (not known.stored and not self._settings.reference):
+            facts = facts_of(self._look(path))
+        if self._settings.reference:
+            media, stored = (path.resolve().as_uri(), False)
+            if known is not None and known.stored:
+                media, stored = known.media, True
+        elif known is not None and known.stored and self._installation.media.exists(known.media):
+            media, stored = known.media, True
+        else:
+            suffix = path.suffix if known is None or not known.stored else Path(known.media).suffix
+            kept = self._store(path, content_hash, suffix)
+            media, stored = kept.key, True
+        return replace(
+            incoming, content_hash=content_hash, media=media, stored=stored, bytes=size, facts=facts
+        )
+
+    def _known(self, content_hash: str) -> Any:
+        with self._installation.database.read() as connection:
+            return connection.execute(
+                select(videos.c.media, videos.c.stored, videos.c.facts).where(
+                    videos.c.content_hash == content_hash
+                )
+            ).first()
+
+    def _look(self, path: Path) -> MediaInfo:
+        """Return what a file says about itself, once some of it could be decoded.
+
+        Raises:
+            MediaError: nothing of it can be.
+        """
+        return self._decoder.decode(path, LOOK).info
+
+    def _store(self, path: Path, content_hash: str, suffix: str) -> StoredMedia:
+        try:
+            kept = self._installation.media.put(path, suffix)
+        except OSError as error:
+            raise MediaError(str(path), "unreadable", f"cannot be read: {error.strerror or error}") from error
+        if kept.content_hash != content_hash:
+            raise MediaError(
+                str(path), "unreadable", "changed while it was read", hint="Try again when nobody writes it."
+            )
+        return kept
+
+
+def orphaned_media(installation: Installation) -> Iterator[str]:
+    """Yield the keys of stored media that no video has, such as a program leaves that is killed between the two."""
+    part: list[str] = []
+    for key in installation.media.keys():  # noqa: SIM118
+        part.append(key)
+        if len(part) == 500:
+            yield from _without_video(installation, part)
+            part = []
+    yield from _without_video(installation, part)
+
+
+def missing_media(installation: Installation) -> Iterator[tuple[int, str]]:
+    """Yield the videos whose stored media are not in the store, with their keys."""
+    last = 0
+    while True:
+        with installation.database.read() as connection:
+            rows = connection.execute(
+                select(videos.c.id, videos.c.media)
+                .where(videos.c.id > last, videos.c.stored)
+                .order_by(videos.c.id)
+                .limit(500)
+            ).all()
+        if not rows:
+            return
+        last = rows[-1].id
+        yield from ((row.id, row.media) for row in rows if not installation.media.exists(row.media))
+
+
+def _without_video(installation: Installation, keys: list[str]) -> list[str]:
+    with installation.database.read() as connection:
+        found = set(
+            connection.scalars(select(videos.c.media).where(videos.c.stored, videos.c.media.in_(keys)))
+        )
+    return [key for key in keys if key not in found]
+
+
+def _local_file(media: str) -> Path:
+    """Return the path of a file of this machine.
+
+    Raises:
+        MediaError: it is of another machine, or no file.
+    """
+    if not is_local(media):
+        raise MediaError(
+            media,
+            "missing",
+            "lies on another machine",
+            hint="Fetch it first, or hand in a file of this machine.",
+        )
+    path = Path(media)
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise MediaError(media, "missing", "does not exist") from None
+    except (OSError, ValueError) as error:
+        raise MediaError(
+            media, "unreadable", f"cannot be read: {getattr(error, 'strerror', None) or error}"
+        ) from None
+    if not stat.S_ISREG(status.st_mode):
+        raise MediaError(media, "unreadable", "is no regular file")
+    if not status.st_size:
+        raise MediaError(media, "empty", "is empty")
+    return path
+
+
+def _hash(path: Path) -> tuple[str, int]:
+    try:
+        return hash_media(path)
+    except OSError as error:
+        raise MediaError(str(path), "unreadable", f"cannot be read: {error.strerror or error}") from error

@@ -1,0 +1,158 @@
+"""Writing what was found for videos: vectors, suggestions and the change of shelf, all or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from sqlalchemy import Connection, delete, insert
+
+from tagtower.library import workers
+from tagtower.library.curation.committing import hold_library
+from tagtower.library.models import ModelRecord, active_model
+from tagtower.library.schema import frame_vectors
+from tagtower.library.shelves import Failure, LeasedVideo, Shelf, complete, fail, release
+from tagtower.library.suggestions import note_circumstances, write_suggestions
+from tagtower.library.vectors import VectorStore
+from tagtower.usecases.installation.home import Installation
+from tagtower.usecases.installation.labelling import Answer, Seen
+from tagtower.usecases.installation.leases import by_token
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A video with what the model sees in it, to be put on the labelled shelf."""
+
+    leased: LeasedVideo
+    seen: Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A video that could not be looked at, and why."""
+
+    leased: LeasedVideo
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of a batch: videos on the labelled shelf, and the shelf on which each failed one stands now.
+
+    Those in neither had been taken over, finished or erased by others. `stale` where nothing was written, since the
+    active model is another.
+    """
+
+    labelled: frozenset[int] = frozenset()
+    failed: Mapping[int, Shelf] | None = None
+    stale: bool = False
+
+
+class LibraryChangedError(Exception):
+    """The tag library has changed since the answers were made; nothing was written."""
+
+
+def write_results(
+    connection: Connection,
+    installation: Installation,
+    vectors: VectorStore,
+    model: ModelRecord,
+    found: Sequence[Found],
+    answers: Sequence[Answer],
+    gone: Sequence[Gone],
+    *,
+    worker: str,
+) -> Written:
+    """Write a batch inside a transaction: every video that is still leased, with its answer, and every failure.
+
+    Raises:
+        LibraryChangedError: an answer is of an earlier tag library than that of this moment.
+        StorageError: a vector cannot be written.
+    """
+    version = hold_library(connection)
+    now, rules = installation.clock(), installation.settings.worker
+    active = active_model(connection, lock=True)
+    if active is None or active.id != model.id:
+        leased = [*(one.leased for one in found), *(one.leased for one in gone)]
+        for token, ids in by_token(leased).items():
+            release(connection, token, ids)
+        return Written(stale=True)
+    if any(answer.library_version != version for answer in answers):
+        raise LibraryChangedError
+    kept: set[int] = set()
+    for token, ids in by_token([one.leased for one in found]).items():
+        kept |= complete(connection, ids, token, now=now)
+    seen = {one.leased.id: one.seen for one in found if one.leased.id in kept}
+    write_answers(connection, vectors, model, seen, answers, at=now)
+    shelves: dict[int, Shelf] = {}
+    for one in gone:
+        shelf = fail(connection, one.leased.id, one.leased.token, one.failure, now=now, rules=rules)
+        if shelf is not None:
+            shelves[one.leased.id] = shelf
+    given_up = sum(shelf == "failed" for shelf in shelves.values())
+    workers.report(connection, worker, now=now, done=len(kept), failed=given_up)
+    return Written(frozenset(kept), shelves)
+
+
+def write_answers(
+    connection: Connection,
+    vectors: VectorStore,
+    model: ModelRecord,
+    seen: Mapping[int, Seen],
+    answers: Sequence[Answer],
+    *,
+    at: datetime,
+) -> None:
+    """Write what a model sees in videos and says of them, in place of what it saw and said before.
+
+    Answers for other videos than those in `seen` are passed over.
+
+    Raises:
+        StorageError: a vector cannot be written.
+    """
+    if seen:
+        rows = np.stack([one.embedded.vector for one in seen.values()])
+        vectors.add(connection, model.id, list(seen), rows, fingerprint=model.vector_fingerprint)
+        _write_frames(connection, model, seen)
+    for answer in answers:
+        if answer.video_id not in seen:
+            continue
+        write_suggestions(
+            connection,
+            answer.video_id,
+            model.id,
+            answer.suggested,
+            origin="model",
+            library_version=answer.library_version,
+            at=at,
+        )
+        embedded = seen[answer.video_id].embedded
+        note_circumstances(
+            connection,
+            answer.video_id,
+            model.id,
+            modalities={name: round(weight, 6) for name, weight in embedded.weights.items()},
+            warnings=embedded.warnings,
+        )
+
+
+def _write_frames(connection: Connection, model: ModelRecord, seen: Mapping[int, Seen]) -> None:
+    connection.execute(
+        delete(frame_vectors).where(
+            frame_vectors.c.model_id == model.id, frame_vectors.c.video_id.in_(list(seen))
+        )
+    )
+    rows = [
+        {
+            "model_id": model.id,
+            "video_id": video_id,
+            "seconds": one.frames.seconds.astype("<f4").tobytes(),
+            "vectors": one.frames.vectors.astype("<f2").tobytes(),
+        }
+        for video_id, one in seen.items()
+        if one.frames is not None
+    ]
+    if rows:
+        connection.execute(insert(frame_vectors), rows)
