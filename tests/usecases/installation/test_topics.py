@@ -388,7 +388,7 @@ def test_a_feed_that_was_cut_where_it_cannot_be_is_told_so(installation, server,
 
 
 def test_titles_of_megabytes_and_of_control_characters_make_no_strange_tags(installation, server, feed):
-    strange = ["Nasty\u0000Thing \u001b[31mred", "A" * 1_000_000, "\u202eevil\u202c", "🦖" * 1000]
+    strange = ["Nasty\u0000Thing \u001b[31mred", "A" * 400_000, "\u202eevil\u202c", "🦖" * 1000]
     publish(server, [f"{text} {number}" for text in strange for number in range(4)])
     assert poll(installation).entries > 3
     assert every(installation)
