@@ -158,7 +158,9 @@ def set_numbers(connection: Connection, numbers: Mapping[str, int]) -> None:
 def _insertion(connection: Connection, table: Table) -> Any:
     if table.name == "videos" and connection.dialect.name == "postgresql":
         words = func.array_to_tsvector(cast(bindparam(COMPUTED), ARRAY(Text)))
-        values = {one.name: bindparam(one.name) for one in table.columns if one.name != COMPUTED}
+        values: dict[str, Any] = {
+            one.name: bindparam(one.name) for one in table.columns if one.name != COMPUTED
+        }
         return insert(table).values({**values, COMPUTED: words})
     return insert(table)
 

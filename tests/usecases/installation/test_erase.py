@@ -1,4 +1,4 @@
-"""What is erased is nowhere any more: not in a table, a store, a folder or a byte; and ends well wherever it is killed."""
+"""What is erased is nowhere any more: no table, store, folder or byte holds it; and any kill ends well."""
 
 from __future__ import annotations
 

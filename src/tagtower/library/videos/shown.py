@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, and_, func, literal, null, or_, select
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, and_, func, literal, null, or_, select
 
 from tagtower.errors import NotFoundError
 from tagtower.library.schema import barred, models, suggestions, tag_names, tags, verdicts
@@ -98,29 +98,42 @@ def members_of(connection: Connection, tag: str | int) -> Members:
     Raises:
         NotFoundError: there is none.
     """
-    tag_id: int | None = tag if isinstance(tag, int) else None
-    if isinstance(tag, str):
+    found: Members | None = None
+    if isinstance(tag, int):
+        found = _members(connection, _root_of(tag))
+    else:
         if text_fault(tag) is None:  # no tag has such a name, and no database would take the question
             key = normalize_tag(tag)
-            tag_id = connection.scalar(select(tag_names.c.tag_id).where(tag_names.c.key == key))
+            named = select(tag_names.c.tag_id).where(tag_names.c.key == key)
+            found = _members(connection, named.scalar_subquery())
         numbered = re.fullmatch(r"#([0-9]{1,18})", tag.strip())
-        if tag_id is None and numbered:
-            tag_id = int(numbered[1])
-    row = None
-    if tag_id is not None:
-        canonical = func.coalesce(tags.c.merged_into, tags.c.id)
-        root = select(canonical).where(tags.c.id == tag_id).scalar_subquery()
-        row = connection.execute(
-            select(tags.c.id, tags.c.text, tags.c.state, tags.c.suggestable).where(tags.c.id == root)
-        ).first()
-    if row is None:
+        if found is None and numbered:
+            found = _members(connection, _root_of(int(numbered[1])))
+    if found is None:
         name = f"number {tag}" if isinstance(tag, int) else shorten(tag)
         raise NotFoundError(
             f"There is no tag {name}.", hint="Look for it with: tagtower tags HOME list --search TEXT"
         )
-    merged = connection.scalars(select(tags.c.id).where(tags.c.merged_into == row.id).order_by(tags.c.id))
+    return found
+
+
+def _root_of(tag_id: int) -> ScalarSelect[Any]:
+    return select(func.coalesce(tags.c.merged_into, tags.c.id)).where(tags.c.id == tag_id).scalar_subquery()
+
+
+def _members(connection: Connection, root: ScalarSelect[Any]) -> Members | None:
+    own = tags.alias("own")
+    rows = connection.execute(
+        select(own.c.id, own.c.text, own.c.state, own.c.suggestable, own.c.merged_into)
+        .where(or_(own.c.id == root, own.c.merged_into == root))
+        .order_by(own.c.id)
+    ).all()
+    row = next((one for one in rows if one.merged_into is None), None)
+    if row is None:
+        return None
     active = row.state == "active"
-    return Members(row.id, row.text, (row.id, *merged), active, active and row.suggestable)
+    ids = (row.id, *(one.id for one in rows if one.id != row.id))
+    return Members(row.id, row.text, ids, active, active and row.suggestable)
 
 
 def latest_verdict(video_id: ColumnElement[int], members: Members) -> ColumnElement[str | None]:
@@ -128,7 +141,9 @@ def latest_verdict(video_id: ColumnElement[int], members: Members) -> ColumnElem
     said = select(verdicts.c.verdict).where(
         verdicts.c.video_id == video_id, verdicts.c.tag_id.in_(members.ids)
     )
-    return said.order_by(verdicts.c.at.desc(), verdicts.c.tag_id).limit(1).scalar_subquery()
+    if len(members.ids) > 1:  # else there is one at most
+        said = said.order_by(verdicts.c.at.desc(), verdicts.c.tag_id).limit(1)
+    return said.scalar_subquery()
 
 
 def is_barred(video_id: ColumnElement[int], members: Members) -> ColumnElement[bool]:
