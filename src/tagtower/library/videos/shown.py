@@ -19,6 +19,8 @@ from tagtower.library.tags import normalize_tag
 from tagtower.storage.rows import shorten, text_fault
 
 TagOrigin: TypeAlias = Literal["person", "model", "retro"]
+OWN, ROOT = tags.alias("own"), tags.alias("root")  # once: to make one costs as much as a question
+
 YES = ("accept", "add")
 """The verdicts by which a video has a tag."""
 
@@ -122,11 +124,10 @@ def _root_of(tag_id: int) -> ScalarSelect[Any]:
 
 
 def _members(connection: Connection, root: ScalarSelect[Any]) -> Members | None:
-    own = tags.alias("own")
     rows = connection.execute(
-        select(own.c.id, own.c.text, own.c.state, own.c.suggestable, own.c.merged_into)
-        .where(or_(own.c.id == root, own.c.merged_into == root))
-        .order_by(own.c.id)
+        select(OWN.c.id, OWN.c.text, OWN.c.state, OWN.c.suggestable, OWN.c.merged_into)
+        .where(or_(OWN.c.id == root, OWN.c.merged_into == root))
+        .order_by(OWN.c.id)
     ).all()
     row = next((one for one in rows if one.merged_into is None), None)
     if row is None:
@@ -189,13 +190,12 @@ def shown_tags(
     found: dict[int, list[ShownTag]] = {}
     suggested: dict[tuple[int, int], tuple[tuple[Any, ...], ShownTag]] = {}
     if model_id is not None and video_ids:
-        root = tags.alias("root")
         columns = [
             suggestions.c.video_id,
-            root.c.id.label("tag_id"),
-            root.c.text.label("tag"),
-            root.c.state,
-            root.c.suggestable,
+            ROOT.c.id.label("tag_id"),
+            ROOT.c.text.label("tag"),
+            ROOT.c.state,
+            ROOT.c.suggestable,
             suggestions.c.rank,
             suggestions.c.distance,
             suggestions.c.score,
@@ -205,21 +205,19 @@ def shown_tags(
         rows = connection.execute(
             select(*columns)
             .join(tags, tags.c.id == suggestions.c.tag_id)
-            .join(root, root.c.id == func.coalesce(tags.c.merged_into, tags.c.id))
+            .join(ROOT, ROOT.c.id == func.coalesce(tags.c.merged_into, tags.c.id))
             .where(suggestions.c.model_id == model_id, suggestions.c.video_id.in_(list(video_ids)))
         )
-        for row in rows:
-            key = (row.video_id, row.tag_id)
-            mine = said.get(row.video_id, {}).get(row.tag_id)
-            accepted = mine is not None and mine.verdict in YES
-            if row.state != "active" or (mine is not None and not accepted):
+        for video, tag_id, text, state, suggestable, rank, distance, score, origin, spoke in rows:
+            key = (video, tag_id)
+            mine = said[video].get(tag_id) if video in said else None
+            if state != "active" or (mine is not None and mine.verdict not in YES):
                 continue
-            if mine is None and (not row.suggestable or key in closed):
+            if mine is None and (not suggestable or key in closed):
                 continue
-            order = (row.score is None, -(row.score or 0.0), row.origin != "model", row.rank, row.distance)
-            one = ShownTag(row.tag_id, row.tag, row.origin, row.distance, row.score, row.evidence)
+            order = (score is None, -(score or 0.0), origin != "model", rank, distance)
             if key not in suggested or order < suggested[key][0]:
-                suggested[key] = (order, one)
+                suggested[key] = (order, ShownTag(tag_id, text, origin, distance, score, spoke))
     for video, tags_said in said.items():
         for tag in _sorted(tags_said.values()):
             if tag.verdict in YES and tag.state == "active":
@@ -237,16 +235,14 @@ def _said(
     """Return the last word by video and present tag, and the pairs that are barred, in one question."""
     if not video_ids:
         return {}, set()
-    root = tags.alias("root")
-
     def rooted(table: Any, *columns: Any) -> Any:
         return (
             select(
-                table.c.video_id, root.c.id.label("tag_id"), root.c.text.label("tag"), root.c.state, *columns
+                table.c.video_id, ROOT.c.id.label("tag_id"), ROOT.c.text.label("tag"), ROOT.c.state, *columns
             )
             .select_from(table)
             .join(tags, tags.c.id == table.c.tag_id)
-            .join(root, root.c.id == func.coalesce(tags.c.merged_into, tags.c.id))
+            .join(ROOT, ROOT.c.id == func.coalesce(tags.c.merged_into, tags.c.id))
             .where(table.c.video_id.in_(list(video_ids)))
         )
 
