@@ -142,7 +142,7 @@ def _write(installation: Installation, folder: Path, out: Path, with_media: bool
         models=len(folders),
         media=media - len(missing) if with_media else 0,
         missing=tuple(missing),
-        bytes=sum(one["bytes"] for one in files.values()),
+        bytes=sum(int(str(one["bytes"])) for one in files.values()),
     )
 
 

@@ -11,6 +11,7 @@ from tagtower.usecases.installation.building import Builds
 from tagtower.usecases.installation.home import Installation
 from tagtower.usecases.installation.labelling import Labeller
 from tagtower.usecases.installation.retro import run_sweeps
+from tagtower.usecases.installation.webhooks import Deliveries
 
 UPKEEP_SECONDS = 600.0
 
@@ -77,4 +78,4 @@ class Upkeep:
 
 def standard_chores() -> list[Chore]:
     """Return the chores of a worker that was not told otherwise."""
-    return [Sweeps(), Builds(), Upkeep()]
+    return [Sweeps(), Builds(), Upkeep(), Deliveries()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -109,6 +110,18 @@ class Shown:
     model: str | None
     library: int
 
+    @property
+    def mark(self) -> str:
+        """A short hash of all that a person can change or decide on: the same until that is another."""
+        parts = [
+            self.video.shelf,
+            *(f"{tag.tag_id} {tag.tag} {tag.origin} {tag.score}" for tag in self.tags),
+            *(f"{one.tag_id} {one.verdict} {one.author} {one.at.isoformat()}" for one in self.verdicts),
+            *(f"{one.owner} {one.name}" for one in self.references),
+            f"{self.video.title} {self.video.attempts} {self.video.error} {self.model}",
+        ]
+        return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
     def to_json(self) -> dict[str, Any]:
         """Return the video for a reader of JSON, with its texts."""
         return {
@@ -181,16 +194,25 @@ def show_video(installation: Installation, video_id: int) -> Shown:
         NotFoundError: there is none with this number.
     """
     with installation.database.read() as connection:
-        video = get_video(connection, video_id)
-        model_id = active_model_id(connection)
-        return Shown(
-            video=video,
-            tags=shown_tags(connection, [video_id], model_id, evidence=True).get(video_id, ()),
-            verdicts=said_tags(connection, [video_id]).get(video_id, ()),
-            references=references_of(connection, [video_id]).get(video_id, ()),
-            model=connection.scalar(select(models.c.fingerprint).where(models.c.id == model_id)),
-            library=connection.scalar(select(func.max(changes.c.version))) or 0,
-        )
+        return shown_of(connection, video_id)
+
+
+def shown_of(connection: Connection, video_id: int) -> Shown:
+    """Return all that is known of a video, inside the caller's transaction.
+
+    Raises:
+        NotFoundError: there is none with this number.
+    """
+    video = get_video(connection, video_id)
+    model_id = active_model_id(connection)
+    return Shown(
+        video=video,
+        tags=shown_tags(connection, [video_id], model_id, evidence=True).get(video_id, ()),
+        verdicts=said_tags(connection, [video_id]).get(video_id, ()),
+        references=references_of(connection, [video_id]).get(video_id, ()),
+        model=connection.scalar(select(models.c.fingerprint).where(models.c.id == model_id)),
+        library=connection.scalar(select(func.max(changes.c.version))) or 0,
+    )
 
 
 def _found(
