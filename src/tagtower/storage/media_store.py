@@ -246,6 +246,8 @@ class ObjectStore:
 class _ObjectReader(io.RawIOBase):
     """An object as Python reads files."""
 
+    mode = "rb"
+
     def __init__(self, reader: Any) -> None:
         self._reader = reader
 

@@ -235,6 +235,7 @@ def _said(
     """Return the last word by video and present tag, and the pairs that are barred, in one question."""
     if not video_ids:
         return {}, set()
+
     def rooted(table: Any, *columns: Any) -> Any:
         return (
             select(
