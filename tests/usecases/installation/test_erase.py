@@ -1,4 +1,4 @@
-"""What is erased is nowhere any more: in no table, store, folder or byte; and it ends well wherever it is killed."""
+"""What is erased is nowhere any more: no table, store, folder or byte holds it; and any kill ends well."""
 
 from __future__ import annotations
 

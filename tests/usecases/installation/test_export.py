@@ -50,8 +50,7 @@ def test_an_export_is_read_as_a_manifest(installation, job, library, tmp_path, s
         assert clip.tags == ("den; of foxes", "fox")
     assert by_id[library[1]].video.media is None
     assert clip.video.media is not None
-    with Path(clip.video.media).open("rb") as file:
-        assert file.read() == job.clips["green"].read_bytes()
+    assert Path(clip.video.media).read_bytes() == job.clips["green"].read_bytes()
 
 
 def test_every_row_tells_what_is_known(installation, library, tmp_path) -> None:

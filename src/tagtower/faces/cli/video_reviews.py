@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 def verdict(
     context: typer.Context,
     word: Annotated[
-        str | None, typer.Argument(metavar="[WORD]", help="accept, reject, add or withdraw.")
+        str | None, typer.Argument(metavar="WORD", help="accept, reject, add or withdraw.")
     ] = None,
     videos: VideoIds = None,
     tag: Annotated[

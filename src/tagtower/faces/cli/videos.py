@@ -82,28 +82,32 @@ def put(
     settings = PutSettings(owner, author_of(author), reference, labels, replace)
     counts = {"new": 0, "joined": 0, "known": 0, "changed": 0}
     refused = []
-    with opened(context) as installation, TerminalProgress(quiet=quiet) as progress:
-        examples = read_examples(inputs, problems, title=title, titles=title_source(titles), strict=strict)
-        progress.phase("videos", len(examples))
-        for one in put_videos(installation, examples, settings, problems):
-            if as_json:
-                write_json(one.to_json())
-            if isinstance(one, Put):
-                counts[one.outcome] += 1
-                for remark in one.remarks:
-                    progress.tell(f"{one.name}: {remark}")
-            else:
-                refused.append(one)
-            progress.advance()
-    for failure in refused:
-        say(f"tagtower: {failure.error}")
-    done = sum(counts.values())
-    if not quiet:
-        list_problems(problems, "the inputs")
-        say(
-            f"{counts['new']:,} new videos, {counts['joined']:,} further names of videos that were there, "
-            f"{counts['known']:,} known, {counts['changed']:,} changed, {len(refused):,} refused"
-        )
+    try:
+        with opened(context) as installation, TerminalProgress(quiet=quiet) as progress:
+            examples = read_examples(
+                inputs, problems, title=title, titles=title_source(titles), strict=strict
+            )
+            progress.phase("videos", len(examples))
+            for one in put_videos(installation, examples, settings, problems):
+                if as_json:
+                    write_json(one.to_json())
+                if isinstance(one, Put):
+                    counts[one.outcome] += 1
+                    for remark in one.remarks:
+                        progress.tell(f"{one.name}: {remark}")
+                else:
+                    refused.append(one)
+                progress.advance()
+    finally:  # also where the disk is full or Ctrl-C was pressed: what was handed in before is kept
+        for failure in refused:
+            say(f"tagtower: {failure.error}")
+        done = sum(counts.values())
+        if not quiet and done + len(refused):
+            list_problems(problems, "the inputs")
+            say(
+                f"{counts['new']:,} new videos, {counts['joined']:,} further names of videos that were there, "
+                f"{counts['known']:,} known, {counts['changed']:,} changed, {len(refused):,} refused"
+            )
     if refused:
         return SOME_FAILED if done else NOTHING_DONE
     return 0
