@@ -30,10 +30,10 @@ from tagtower.records import Example, Tag, Video
 from tagtower.towers import build_two_tower, save_model
 from tagtower.usecases.installation import curate, models
 from tagtower.usecases.installation.curate import Editing
-from tagtower.usecases.installation.events import Event
 from tagtower.usecases.installation.home import Installation, init, open_installation
 from tagtower.usecases.installation.intake import Put, PutSettings, put_videos
 from tagtower.usecases.installation.worker import run_worker
+from tagtower.usecases.installation.worker_events import Event
 from tagtower.usecases.label import Labelled, label
 from tagtower.usecases.session import open_session
 

@@ -188,11 +188,16 @@ def coverage_of(connection: Connection, model_id: int, attempts: int) -> Coverag
     )
 
 
-def set_state(connection: Connection, model_id: int, state: ModelState) -> None:
-    """Change the state of a model that is not active, and does not become so."""
-    connection.execute(
-        update(models).where(models.c.id == model_id, models.c.state != "active").values(state=state)
-    )
+def set_state(
+    connection: Connection, model_id: int, state: ModelState, *, only: ModelState | None = None
+) -> None:
+    """Change the state of a model that is not active, and does not become so.
+
+    Args:
+        only: where it is in this state.
+    """
+    before = models.c.state != "active" if only is None else models.c.state == only
+    connection.execute(update(models).where(models.c.id == model_id, before).values(state=state))
 
 
 def switch_active(

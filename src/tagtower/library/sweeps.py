@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
 
-from tagtower.library.schema import answers, barred, changes, suggestions, sweeps, tag_names, tags, verdicts
+from tagtower.library.schema import answers, barred, suggestions, sweeps, tag_names, tags, verdicts
 from tagtower.records import Tag
 
 AT_A_TIME = 500
@@ -96,20 +96,6 @@ def finish_sweeps(
             .values(done_at=at, hits=count, lease_token=None, lease_until=None)
         ).rowcount
     return done
-
-
-def reopen_sweeps(connection: Connection, model_id: int, library_version: int) -> int:
-    """Have done again the sweeps of tags that changed after `library_version`; return how many.
-
-    Whoever writes a model's answer calls it in the same transaction, with the version that the answer was made with: a
-    sweep may have passed before the video had a vector, and the answer knows nothing of the tag.
-    """
-    first = select(func.min(changes.c.at)).where(changes.c.version > library_version).scalar_subquery()
-    return connection.execute(
-        update(sweeps)
-        .where(sweeps.c.model_id == model_id, sweeps.c.done_at.is_not(None), sweeps.c.asked_at >= first)
-        .values(done_at=None)
-    ).rowcount
 
 
 def ask_for_missing(connection: Connection, model_id: int, at: datetime) -> int:

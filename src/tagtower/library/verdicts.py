@@ -12,14 +12,13 @@ from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Connection, delete, func, insert, select
 
-from tagtower.errors import ConflictError, InputError, NotFoundError
+from tagtower.errors import ConflictError, NotFoundError
+from tagtower.library.curation.committing import check_author
 from tagtower.library.schema import suggestions, verdicts, videos
 from tagtower.library.videos.shown import YES, Members, active_model_id
-from tagtower.storage.rows import shorten, text_fault
 
 Verdict: TypeAlias = Literal["accept", "reject", "add"]
 
-MAX_AUTHOR = 200
 TICK = timedelta(microseconds=1)
 
 
@@ -42,22 +41,6 @@ class Said:
             "verdict": self.verdict,
             "before": self.before,
         }
-
-
-def check_author(author: str) -> str:
-    """Return an author's name as it is kept.
-
-    Raises:
-        InputError: it is blank, too long, or holds characters that cannot be kept.
-    """
-    fault = text_fault(author)
-    if fault is None and not author.strip():
-        fault = "is blank"
-    if fault is None and len(author) > MAX_AUTHOR:
-        fault = f"has {len(author):,} characters, and {MAX_AUTHOR} are kept"
-    if fault is not None:
-        raise InputError(f"The author {shorten(author)} {fault}.", hint="Give a name.")
-    return author.strip()
 
 
 def give_verdict(

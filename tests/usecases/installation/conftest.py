@@ -89,3 +89,15 @@ def fill(installation: Installation) -> Archive:
             for n in range(3)
         ]
     return Archive(model, videos)
+
+
+@pytest.fixture(scope="session")
+def others(job, tmp_path_factory) -> list[Path]:
+    """Folders of two more models, `second` and `third`, which were not trained."""
+    from tagtower.towers import build_two_tower, save_model
+
+    folder = tmp_path_factory.mktemp("models")
+    for name, width in (("second", 8), ("third", 12)):
+        settings = job.settings(f"fusion.width={width}")
+        save_model(folder / name, build_two_tower(settings, ["a walk"], ["red"]), ["red"], {}, "a card")
+    return [folder / "second", folder / "third"]

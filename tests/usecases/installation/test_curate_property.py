@@ -203,6 +203,6 @@ def test_any_sequence_of_changes_and_undos_keeps_the_library_sound():
     run_state_machine_as_test(
         Curation,
         settings=settings(
-            max_examples=150, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

@@ -15,23 +15,13 @@ from tagtower.library.models import active_model, find_model
 from tagtower.library.schema import answers, builds, suggestions, sweeps, tags, vectors, verdicts, videos
 from tagtower.library.suggestions import Suggested, write_suggestions
 from tagtower.library.vectors import vector_store
-from tagtower.towers import build_two_tower, load_model, save_model
+from tagtower.towers import load_model
 from tagtower.usecases.installation import curate, models
 from tagtower.usecases.installation.compare import compare
 from tagtower.usecases.installation.curate import Editing
 from tagtower.usecases.installation.home import Installation
 
 BY = Editing("ada")
-
-
-@pytest.fixture(scope="module")
-def others(job, tmp_path_factory) -> list[Path]:
-    """Folders of two more models, which were not trained."""
-    folder = tmp_path_factory.mktemp("models")
-    for name, width in (("second", 8), ("third", 12)):
-        settings = job.settings(f"fusion.width={width}")
-        save_model(folder / name, build_two_tower(settings, ["a walk"], ["red"]), ["red"], {}, "a card")
-    return [folder / "second", folder / "third"]
 
 
 def label(installation: Installation, count: int) -> list[int]:

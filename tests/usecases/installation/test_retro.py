@@ -14,7 +14,7 @@ from tagtower.errors import ConflictError, TagLibraryError
 from tagtower.library.models import ModelRecord, NewModel, add_model
 from tagtower.library.schema import answers, barred, suggestions, sweeps, verdicts, videos
 from tagtower.library.suggestions import Suggested, write_suggestions
-from tagtower.library.sweeps import ask_for_missing, reopen_sweeps
+from tagtower.library.sweeps import ask_for_missing
 from tagtower.library.vectors import VectorStore, vector_store
 from tagtower.pipeline.vectors import encode_tags
 from tagtower.ranking.calibration import Calibration, ProbabilityMap
@@ -285,21 +285,6 @@ def test_a_worker_that_lost_its_sweep_writes_nothing(stored: Stored, monkeypatch
     monkeypatch.setattr(retro, "sweep_tags", slow)
     assert stored.sweep() == []
     assert stored.suggested() == {}
-
-
-def test_a_video_that_was_answered_with_an_older_library_opens_the_sweeps_again(
-    stored: Stored, clock
-) -> None:
-    first = curate.add(stored.installation, BY, "comet").version
-    clock.move(seconds=1)
-    curate.add(stored.installation, BY, "eclipse")
-    assert first is not None
-    stored.sweep()
-    with stored.installation.database.write() as connection:
-        assert reopen_sweeps(connection, stored.model.id, first) == 1
-    assert [one.tag for one in stored.sweep()] == ["eclipse"]
-    with stored.installation.database.write() as connection:
-        assert reopen_sweeps(connection, stored.model.id, first + 1) == 0
 
 
 def test_a_model_asks_for_the_tags_that_came_after_its_first_answer(stored: Stored) -> None:

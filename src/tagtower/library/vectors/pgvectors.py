@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import final
 
 import numpy as np
 from jaxtyping import Float, Float32, Int64
-from sqlalchemy import Connection, delete, func, select, text, true
+from sqlalchemy import Connection, TextClause, delete, func, select, text, true
 from sqlalchemy.dialects.postgresql import insert
 
 from tagtower.index.sweep import Sweep
@@ -17,7 +18,7 @@ from tagtower.library.models import ModelRecord, find_model
 from tagtower.library.schema import models
 from tagtower.library.schema import vectors as table
 from tagtower.library.vectors.pg_copy import copy_vectors
-from tagtower.library.vectors.store import NearestVideos, block_rows, copy_rows, model_of, storable
+from tagtower.library.vectors.store import NearestVideos, block_rows, model_of, storable
 
 WIDEST_INDEX = 4000
 """Components of a half-precision vector that pgvector can index."""
@@ -37,6 +38,8 @@ MAX_SCAN_TUPLES = 200_000
 
 AT_ONCE = 10_000
 INDEX = "ix_vectors_hnsw_"
+LOCK = 7_300_500_000
+"""Number of the advisory lock of whoever builds the index of model 0; the others follow."""
 
 
 @final
@@ -135,13 +138,6 @@ class PgVectors:
             for query, found in zip(queries, rough, strict=True)
         ]
 
-    def copy(
-        self, connection: Connection, source_id: int, model_id: int, *, after: int, most: int
-    ) -> int | None:
-        """Copy vectors within the database."""
-        source, model = find_model(connection, source_id), find_model(connection, model_id)
-        return copy_rows(connection, source, model, after=after, most=most)
-
     def remove(self, connection: Connection, video_ids: Sequence[int], *, but: int | None = None) -> int:
         """Remove the vectors of videos; PostgreSQL frees their pages by VACUUM."""
         removed = 0
@@ -155,22 +151,36 @@ class PgVectors:
     def drop(self, connection: Connection, model_id: int) -> None:
         """Remove all vectors of a model, and its index once the transaction is kept."""
         connection.execute(delete(table).where(table.c.model_id == model_id))
-        after_commit(connection, partial(self._alone, _drop(_index_name(model_id))))
+        after_commit(connection, partial(self._drop_index, _index_name(model_id)))
 
-    def prepare(self, model_id: int) -> None:
-        """Build the model's index, if it has none, while others read and write."""
+    def prepare(self, model_id: int) -> bool:
+        """Build the model's index, if it needs one, while others read and write."""
         with self._database.read() as connection:
             model = find_model(connection, model_id)
-            there = self._index_of(connection, model)
-        if model.width > WIDEST_INDEX or model.distance != "cosine" or there is not None:
-            return
+            there = self._index_of(connection, model) is not None
+            few = self._count(connection, model) <= self._exact_below
+        if model.width > WIDEST_INDEX or model.distance != "cosine" or there or few:
+            return True
         name = _index_name(model.id)
-        self._alone(_drop(name))  # one that was interrupted stays behind, invalid, under its name
-        self._alone(
-            f"CREATE INDEX CONCURRENTLY {name} ON vectors "
-            f"USING hnsw ((embedding::halfvec({model.width})) halfvec_cosine_ops) "
-            f"WITH (m = 16, ef_construction = 128) WHERE model_id = {model.id}"
-        )
+        with self._alone() as connection:
+            # Tried and not waited for: who waits here has a snapshot, which the building of the index waits for.
+            lock = {"lock": LOCK + model.id}
+            if not connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), lock):
+                return False
+            try:
+                connection.execute(
+                    _drop(name)
+                )  # one that was interrupted stays behind, invalid, under its name
+                connection.execute(
+                    text(
+                        f"CREATE INDEX CONCURRENTLY {name} ON vectors "
+                        f"USING hnsw ((embedding::halfvec({model.width})) halfvec_cosine_ops) "
+                        f"WITH (m = 16, ef_construction = 128) WHERE model_id = {model.id}"
+                    )
+                )
+            finally:
+                connection.execute(text("SELECT pg_advisory_unlock(:lock)"), lock)
+        return True
 
     def tidy(self) -> None:
         """Drop the indexes of models that are gone; after its pages PostgreSQL looks itself."""
@@ -179,12 +189,17 @@ class PgVectors:
             query = text("SELECT relname FROM pg_class WHERE relkind = 'i' AND relname LIKE :like")
             lying = connection.scalars(query, {"like": f"{INDEX}%"}).all()
         for name in set(lying) - kept:
-            self._alone(_drop(name))
+            self._drop_index(name)
 
-    def _alone(self, statement: str) -> None:
-        """Carry out a statement that PostgreSQL allows in no transaction, and that keeps nobody waiting."""
+    @contextmanager
+    def _alone(self) -> Iterator[Connection]:
+        """Give a connection for statements that PostgreSQL allows in no transaction, and that keep nobody waiting."""
         with self._database.engine.connect() as connection:
-            connection.execution_options(isolation_level="AUTOCOMMIT").execute(text(statement))
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+    def _drop_index(self, name: str) -> None:
+        with self._alone() as connection:
+            connection.execute(_drop(name))
 
     def _exactly(
         self,
@@ -261,5 +276,5 @@ def _index_name(model_id: int) -> str:
     return f"{INDEX}{int(model_id)}"
 
 
-def _drop(index: str) -> str:
-    return f"DROP INDEX CONCURRENTLY IF EXISTS {index}"
+def _drop(index: str) -> TextClause:
+    return text(f"DROP INDEX CONCURRENTLY IF EXISTS {index}")

@@ -32,7 +32,7 @@ from tagtower.library.vectors.segment_rows import (
     take_out,
 )
 from tagtower.library.vectors.segment_upkeep import tidy, wipe
-from tagtower.library.vectors.store import NearestVideos, block_rows, copy_rows, model_of, storable
+from tagtower.library.vectors.store import NearestVideos, block_rows, model_of, storable
 
 NARROW = 8
 """A search within less than one in so many of the vectors fetches these alone."""
@@ -147,13 +147,6 @@ class SegmentVectors:
                     sweep(ids[kept], block[kept])
         return [NearestVideos(found.ids, found.distances) for found in sweep.found()]
 
-    def copy(
-        self, connection: Connection, source_id: int, model_id: int, *, after: int, most: int
-    ) -> int | None:
-        """Let a model use the very rows of another."""
-        source, model = find_model(connection, source_id), find_model(connection, model_id)
-        return copy_rows(connection, source, model, after=after, most=most)
-
     def remove(self, connection: Connection, video_ids: Sequence[int], *, but: int | None = None) -> int:
         """Remove the vectors of videos; their bytes are overwritten once the transaction is kept."""
         whose = true() if but is None else table.c.model_id != but
@@ -172,8 +165,9 @@ class SegmentVectors:
             connection.execute(segments.delete().where(mine))
             after_commit(connection, partial(self._folder.remove, model.vector_fingerprint))
 
-    def prepare(self, model_id: int) -> None:
+    def prepare(self, model_id: int) -> bool:
         """Do nothing: exact search needs no index."""
+        return True
 
     def tidy(self) -> None:
         """Overwrite what a killed program left, compact sparse files, and delete those that nobody reads any more."""

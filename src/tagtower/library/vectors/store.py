@@ -8,13 +8,12 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float32, Int64
-from sqlalchemy import Connection, literal, select
+from sqlalchemy import Connection
 
 from tagtower.errors import FingerprintError
 from tagtower.index.exact import DistanceKind, check_finite
 from tagtower.index.sweep import UNIT
 from tagtower.library.models import ModelRecord, find_model
-from tagtower.library.schema import vectors
 
 BLOCK_BYTES = 16 << 20
 """Of vectors that are handed out at one time."""
@@ -84,15 +83,6 @@ class VectorStore(Protocol):
         """
         ...
 
-    def copy(
-        self, connection: Connection, source_id: int, model_id: int, *, after: int, most: int
-    ) -> int | None:
-        """Give a model the vectors of another with the same vector fingerprint, for at most so many videos after an id.
-
-        Returns the last video's id, None when there are no more.
-        """
-        ...
-
     def remove(self, connection: Connection, video_ids: Sequence[int], *, but: int | None = None) -> int:
         """Remove the vectors of videos, of all models, for good, and return how many there were.
 
@@ -107,8 +97,11 @@ class VectorStore(Protocol):
         """Remove all vectors of a model; the room they took is free after the commit."""
         ...
 
-    def prepare(self, model_id: int) -> None:
-        """Make the search of a model that was built fast; outside of any transaction, may take minutes."""
+    def prepare(self, model_id: int) -> bool:
+        """Make the search of a model that was built fast; outside of any transaction, may take minutes.
+
+        Returns whether it is done; False where another program is at it. Once more costs little.
+        """
         ...
 
     def tidy(self) -> None:
@@ -157,42 +150,3 @@ def storable(vectors: Float[np.ndarray, "video dim"], kind: DistanceKind) -> Flo
 def block_rows(width: int) -> int:
     """Return how many vectors make a block."""
     return max(1, BLOCK_BYTES // (4 * width))
-
-
-def copy_rows(
-    connection: Connection, source: ModelRecord, model: ModelRecord, *, after: int, most: int
-) -> int | None:
-    """Enter the vectors of `source` as those of `model` too, and return the last video's id, None without any.
-
-    Raises:
-        FingerprintError: the two make different vectors.
-    """
-    if source.vector_fingerprint != model.vector_fingerprint:
-        raise FingerprintError(
-            f"The models {source.name!r} and {model.name!r} make different vectors.",
-            hint="Embed the videos anew.",
-        )
-    mine = vectors.alias("mine")
-    chosen = connection.scalars(
-        select(vectors.c.video_id)
-        .where(vectors.c.model_id == source.id, vectors.c.video_id > after)
-        .where(
-            ~select(mine.c.video_id)
-            .where(mine.c.model_id == model.id, mine.c.video_id == vectors.c.video_id)
-            .exists()
-        )
-        .order_by(vectors.c.video_id)
-        .limit(most)
-    ).all()
-    if not chosen:
-        return None
-    columns = ("video_id", "segment", "row", "embedding")
-    connection.execute(
-        vectors.insert().from_select(
-            ["model_id", *columns],
-            select(literal(model.id), *(vectors.c[name] for name in columns)).where(
-                vectors.c.model_id == source.id, vectors.c.video_id.in_(chosen)
-            ),
-        )
-    )
-    return int(chosen[-1])

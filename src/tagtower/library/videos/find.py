@@ -140,11 +140,12 @@ def _tag_arms(tag: Members, model_id: int | None) -> list[Arm]:
         said = select(key).where(_among(SAID.c.tag_id, ids), SAID.c.verdict.in_(YES))
         if len(tag.ids) > 1:  # the last word may be another member's
             said = said.where(latest_verdict(key, tag).in_(YES))
-        arms.append((said, key))
+        arms.append((said.distinct() if len(ids) > 1 else said, key))
         if model_id is not None and tag.suggested:
             key = SUGGESTED.c.video_id
             arm = select(key).where(SUGGESTED.c.model_id == model_id, _among(SUGGESTED.c.tag_id, ids))
-            arms.append((arm.where(latest_verdict(key, tag).is_(None), ~is_barred(key, tag)), key))
+            arm = arm.where(latest_verdict(key, tag).is_(None), ~is_barred(key, tag))
+            arms.append((arm.distinct() if len(ids) > 1 else arm, key))
     return arms
 
 

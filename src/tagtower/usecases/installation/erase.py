@@ -17,6 +17,7 @@ from sqlalchemy import Connection, select
 
 from tagtower.errors import NotFoundError, StorageError
 from tagtower.features.store import FeatureStore
+from tagtower.library.curation.committing import check_author
 from tagtower.library.erase import (
     Marked,
     Pending,
@@ -33,7 +34,6 @@ from tagtower.library.erase import (
 )
 from tagtower.library.schema import erasing, metadata, video_references, videos
 from tagtower.library.vectors import vector_store
-from tagtower.library.verdicts import check_author
 from tagtower.library.videos.intake import claim
 from tagtower.library.videos.records import get_video
 from tagtower.library.videos.references import Reference, references_of

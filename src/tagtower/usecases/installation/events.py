@@ -1,46 +1,44 @@
-"""What a worker tells while it works, and what it has done in the end."""
+"""Reading what happened, from a place on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from collections.abc import Collection
+
+from tagtower.errors import UsageError
+from tagtower.library import events
+from tagtower.library.events import KINDS, Event
+from tagtower.storage.rows import shorten
+from tagtower.usecases.installation.home import Installation
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that a worker did or met.
+def read(
+    installation: Installation, after: int, *, kinds: Collection[str] = (), limit: int = 100
+) -> tuple[list[Event], int]:
+    """Return the events that follow `after`, and the number up to which everything was read.
 
-    `kind` is `model`, `labelled`, `failed`, `trouble`, `chore` or `idle`; `facts` say more, as JSON has it.
+    Raises:
+        UsageError: there is no such kind.
     """
-
-    kind: str
-    facts: dict[str, Any] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the event as one object."""
-        return {"event": self.kind, **self.facts}
+    check_kinds(kinds)
+    with installation.database.read() as connection:
+        now = installation.clock()
+        return events.read_events(connection, after, now=now, kinds=kinds, limit=limit)
 
 
-Listener: TypeAlias = Callable[[Event], None]
+def last(installation: Installation) -> int:
+    """Return the number of the last event, 0 before the first."""
+    with installation.database.read() as connection:
+        return events.last_event(connection)
 
 
-@dataclass(slots=True)
-class WorkerReport:
-    """What a worker did: videos labelled, given up for good, and put off for another attempt; and for how long."""
+def check_kinds(kinds: Collection[str]) -> None:
+    """Return if all these are kinds of events.
 
-    name: str
-    labelled: int = 0
-    failed: int = 0
-    postponed: int = 0
-    seconds: float = 0.0
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the counts."""
-        return {
-            "worker": self.name,
-            "labelled": self.labelled,
-            "failed": self.failed,
-            "postponed": self.postponed,
-            "seconds": round(self.seconds, 3),
-        }
+    Raises:
+        UsageError: one is none.
+    """
+    for kind in kinds:
+        if kind not in KINDS:
+            raise UsageError(
+                f"There are no events of the kind {shorten(kind)}.", hint=f"Kinds: {', '.join(KINDS)}."
+            )

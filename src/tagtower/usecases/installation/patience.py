@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TypeVar, final
 
 from tagtower.errors import StorageError
-from tagtower.usecases.installation.events import Event, Listener
 from tagtower.usecases.installation.leases import Stop
+from tagtower.usecases.installation.worker_events import Event, Listener
 
 LONGEST_PAUSE_SECONDS = 30.0
 """Between attempts; the first pause is a second, each twice the last."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from sqlalchemy import Connection, delete, insert
 
 from tagtower.library import workers
 from tagtower.library.curation.committing import hold_library
+from tagtower.library.events import record_many
 from tagtower.library.models import ModelRecord, active_model
 from tagtower.library.schema import frame_vectors
 from tagtower.library.shelves import Failure, LeasedVideo, Shelf, complete, fail, release
@@ -18,6 +20,9 @@ from tagtower.library.vectors import VectorStore
 from tagtower.usecases.installation.home import Installation
 from tagtower.usecases.installation.labelling import Answer, Seen
 from tagtower.usecases.installation.leases import by_token
+
+TOLD = 20
+"""Tags that an event of a labelled video names, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,53 @@ def write_results(
     for token, ids in by_token([one.leased for one in found]).items():
         kept |= complete(connection, ids, token, now=now)
     seen = {one.leased.id: one.seen for one in found if one.leased.id in kept}
+    write_answers(connection, vectors, model, seen, answers, at=now)
+    shelves: dict[int, Shelf] = {}
+    for one in gone:
+        shelf = fail(connection, one.leased.id, one.leased.token, one.failure, now=now, rules=rules)
+        if shelf is not None:
+            shelves[one.leased.id] = shelf
+    record_many(
+        connection,
+        "video.labelled",
+        [
+            (
+                {"video": one.video_id, "model": model.name, "tags": [tag.tag for tag in one.tags[:TOLD]]},
+                one.video_id,
+            )
+            for one in answers
+            if one.video_id in seen
+        ],
+        now,
+    )
+    lost = [one for one in gone if shelves.get(one.leased.id) == "failed"]
+    record_many(
+        connection,
+        "video.failed",
+        [({"video": one.leased.id, "error": one.failure.to_json()}, one.leased.id) for one in lost],
+        now,
+    )
+    given_up = sum(shelf == "failed" for shelf in shelves.values())
+    workers.report(connection, worker, now=now, done=len(kept), failed=given_up)
+    return Written(frozenset(kept), shelves)
+
+
+def write_answers(
+    connection: Connection,
+    vectors: VectorStore,
+    model: ModelRecord,
+    seen: Mapping[int, Seen],
+    answers: Sequence[Answer],
+    *,
+    at: datetime,
+) -> None:
+    """Write what a model sees in videos and says of them, in place of what it saw and said before.
+
+    Answers for other videos than those in `seen` are passed over.
+
+    Raises:
+        StorageError: a vector cannot be written.
+    """
     if seen:
         rows = np.stack([one.embedded.vector for one in seen.values()])
         vectors.add(connection, model.id, list(seen), rows, fingerprint=model.vector_fingerprint)
@@ -98,7 +150,7 @@ def write_results(
             answer.suggested,
             origin="model",
             library_version=answer.library_version,
-            at=now,
+            at=at,
         )
         embedded = seen[answer.video_id].embedded
         note_circumstances(
@@ -108,14 +160,6 @@ def write_results(
             modalities={name: round(weight, 6) for name, weight in embedded.weights.items()},
             warnings=embedded.warnings,
         )
-    shelves: dict[int, Shelf] = {}
-    for one in gone:
-        shelf = fail(connection, one.leased.id, one.leased.token, one.failure, now=now, rules=rules)
-        if shelf is not None:
-            shelves[one.leased.id] = shelf
-    given_up = sum(shelf == "failed" for shelf in shelves.values())
-    workers.report(connection, worker, now=now, done=len(kept), failed=given_up)
-    return Written(frozenset(kept), shelves)
 
 
 def _write_frames(connection: Connection, model: ModelRecord, seen: Mapping[int, Seen]) -> None:

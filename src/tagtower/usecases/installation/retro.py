@@ -11,6 +11,8 @@ from sqlalchemy import Connection, func, select
 
 from tagtower.errors import ConflictError, TagLibraryError
 from tagtower.library.curation.committing import library_version
+from tagtower.library.curation.reading import find_standing
+from tagtower.library.curation.sweeping import ask_for_sweeps
 from tagtower.library.models import ModelRecord, active_model, find_model
 from tagtower.library.schema import tag_names, videos
 from tagtower.library.schema import vectors as vector_rows
@@ -30,7 +32,7 @@ from tagtower.records import Tag
 from tagtower.usecases.installation.home import Installation
 from tagtower.usecases.installation.sessions import model_session
 from tagtower.usecases.installation.sweeping import TAGS_AT_ONCE, Hits, Limit, sweep_tags
-from tagtower.usecases.session import Session
+from tagtower.usecases.session import Device, Session
 
 WRITTEN_AT_ONCE = 500
 """Suggestions in one transaction, so that other writers need not wait long."""
@@ -96,6 +98,8 @@ def preview(
     shown: int = 10,
     session: Session | None = None,
     vectors: VectorStore | None = None,
+    device: Device = "auto",
+    threads: int | None = None,
 ) -> Preview:
     """Return on which stored videos a tag would be suggested, if it were added; nothing is changed.
 
@@ -104,6 +108,7 @@ def preview(
         shown: of so many videos the title is told.
         session: the active model, where it is open already.
         vectors: the store of vectors, where there is one already.
+        device, threads: where and on how many threads a model that is not open yet runs.
     Raises:
         TagLibraryError: the text can be no tag.
         ConflictError: there is no active model, or another than that of `session`.
@@ -115,7 +120,7 @@ def preview(
     most = installation.settings.suggestions.most_hits
     with installation.database.read() as connection:
         model = _active(connection)
-        with model_session(installation, model, session) as opened:
+        with model_session(installation, model, session, device=device, threads=threads) as opened:
             tag = SweptTag(0, Tag(text, tuple(aliases), description), threshold)
             (hits,) = sweep_tags(
                 connection, vectors, model, opened, [tag], installation.settings.suggestions, most=most
@@ -204,6 +209,33 @@ def run_sweeps(
         if added is None:
             break  # taken over by another: it was slow, or asleep
         done.append(Swept(hits.tag.tag.text, hits.count, added, hits.limit.reason))
+    return done
+
+
+def sweep_now(
+    installation: Installation,
+    tags: Sequence[str] = (),
+    *,
+    device: Device = "auto",
+    threads: int | None = None,
+) -> list[Swept]:
+    """Do every sweep that was asked of the active model, here and now, and return what each found.
+
+    Args:
+        tags: look for these once more, too.
+    Raises:
+        ConflictError: there is no active model.
+        NotFoundError: there is no such tag.
+    """
+    with installation.database.write() as connection:
+        model = _active(connection)
+        chosen = [find_standing(connection, text).id for text in tags]
+        if chosen:
+            ask_for_sweeps(connection, chosen, installation.clock())
+    done: list[Swept] = []
+    with model_session(installation, model, device=device, threads=threads) as session:
+        while found := run_sweeps(installation, session):
+            done += found
     return done
 
 

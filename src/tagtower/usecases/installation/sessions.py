@@ -13,7 +13,12 @@ from tagtower.usecases.session import Device, Session, open_session
 
 @contextmanager
 def model_session(
-    installation: Installation, model: ModelRecord, opened: Session | None = None, *, device: Device = "auto"
+    installation: Installation,
+    model: ModelRecord,
+    opened: Session | None = None,
+    *,
+    device: Device = "auto",
+    threads: int | None = None,
 ) -> Iterator[Session]:
     """Open a model of the installation, with its feature store; or give the session that is open already.
 
@@ -30,5 +35,5 @@ def model_session(
         yield opened
         return
     folder = installation.models / model.folder
-    with open_session(folder, store=installation.features, device=device) as session:
+    with open_session(folder, store=installation.features, device=device, threads=threads) as session:
         yield session

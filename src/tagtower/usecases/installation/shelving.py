@@ -10,13 +10,13 @@ from tagtower.errors import StorageError, TagTowerError
 from tagtower.library.curation.committing import hold_library
 from tagtower.library.shelves import Failure, LeasedVideo, fail, release
 from tagtower.library.vectors import VectorStore
-from tagtower.usecases.installation.events import Event, Listener, WorkerReport
 from tagtower.usecases.installation.home import Installation
 from tagtower.usecases.installation.labelling import Answer, Labeller, NotSeen, Seen
 from tagtower.usecases.installation.leases import HeldLeases, by_token
 from tagtower.usecases.installation.media import failure_of
 from tagtower.usecases.installation.patience import Patience, Stopped
 from tagtower.usecases.installation.results import Found, Gone, LibraryChangedError, Written, write_results
+from tagtower.usecases.installation.worker_events import Event, Listener, WorkerReport
 
 ANSWER_TRIES = 5
 """So often a batch is answered anew because the library has changed meanwhile; then changes have to wait for it."""

@@ -13,16 +13,16 @@ from typing import Any, final
 from tagtower.errors import ConflictError, StorageError, TagTowerError
 from tagtower.library import workers
 from tagtower.library.models import ModelRecord, active_model
-from tagtower.library.shelves import LeasedVideo, has_due, take
+from tagtower.library.shelves import SUSPECT, LeasedVideo, has_due, take
 from tagtower.library.snapshot import TagSource
 from tagtower.library.vectors import VectorStore, vector_store
 from tagtower.usecases.installation.chores import Chore
-from tagtower.usecases.installation.events import Event, Listener, WorkerReport
 from tagtower.usecases.installation.home import Installation
 from tagtower.usecases.installation.labelling import Labeller, NotSeen, Seen, open_labeller
 from tagtower.usecases.installation.leases import HeldLeases, LeaseKeeper, Stop
 from tagtower.usecases.installation.patience import Patience, Stopped
 from tagtower.usecases.installation.shelving import Shelver
+from tagtower.usecases.installation.worker_events import Event, Listener, WorkerReport
 from tagtower.usecases.session import Device
 
 ONCE_TRIES = 5
@@ -111,6 +111,9 @@ class _Worker:
                     self._leave()
         except Stopped:
             pass
+        finally:
+            for chore in self._chores:
+                chore.close()
         self.report.seconds = time.monotonic() - start
         return self.report
 
@@ -205,6 +208,8 @@ class _Worker:
             self._took += len(leased)
             self._patience.forget()
             yield from (one for one in leased if one.id not in begun)
+            if leased[0].attempts >= SUSPECT:
+                return  # nothing is begun beside it
 
     def _take(self, model: ModelRecord) -> list[LeasedVideo]:
         with self._database.read() as connection:
