@@ -13,7 +13,7 @@ from typing import Any, final
 from tagtower.errors import ConflictError, StorageError, TagTowerError
 from tagtower.library import workers
 from tagtower.library.models import ModelRecord, active_model
-from tagtower.library.shelves import LeasedVideo, has_due, take
+from tagtower.library.shelves import SUSPECT, LeasedVideo, has_due, take
 from tagtower.library.snapshot import TagSource
 from tagtower.library.vectors import VectorStore, vector_store
 from tagtower.usecases.installation.chores import Chore
@@ -208,6 +208,8 @@ class _Worker:
             self._took += len(leased)
             self._patience.forget()
             yield from (one for one in leased if one.id not in begun)
+            if leased[0].attempts >= SUSPECT:
+                return  # nothing is begun beside it
 
     def _take(self, model: ModelRecord) -> list[LeasedVideo]:
         with self._database.read() as connection:
