@@ -45,7 +45,10 @@ class Video:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A manifest row: a video, its tags as written, and where it belongs. `line` is 1-based, 0 if unknown."""
+    """A manifest row: a video, its tags as written, and where it belongs. `line` is 1-based, 0 if unknown.
+
+    `rejected` are tags that somebody looked at and found wrong; of all others nobody may have thought.
+    """
 
     video: Video
     tags: tuple[str, ...] = ()
@@ -53,6 +56,7 @@ class Example:
     split: Split | None = None
     published: datetime | None = None
     line: int = 0
+    rejected: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

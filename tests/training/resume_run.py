@@ -55,6 +55,9 @@ class Clips:
         colour, word = self.chosen[index]
         return list(COLOURS)[colour], WORDS[word]
 
+    def rejected(self, index: int) -> tuple[str, ...]:
+        return ()
+
     def title(self, index: int) -> str | None:
         return self.titles[index]
 

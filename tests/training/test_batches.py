@@ -44,6 +44,9 @@ def test_each_video_is_asked_for_its_draw():
         def tags(self, index: int) -> tuple[str, ...]:
             return ()
 
+        def rejected(self, index: int) -> tuple[str, ...]:
+            return ()
+
         def title(self, index: int) -> str | None:
             return None
 

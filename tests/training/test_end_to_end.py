@@ -96,6 +96,9 @@ def test_training_sees_random_frames_and_validation_the_centre():
         def tags(self, index: int) -> tuple[str, ...]:
             return self.held.tags(index)
 
+        def rejected(self, index: int) -> tuple[str, ...]:
+            return ()
+
         def title(self, index: int) -> str | None:
             return None
 

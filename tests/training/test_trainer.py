@@ -15,6 +15,7 @@ from tagtower.towers import VideoFeatures
 from tagtower.training.batches import RankedTags, TagBatches
 from tagtower.training.dataset import MemoryExamples, TrainingData
 from tagtower.training.events import CheckpointWritten, EpochDone, RoundMined, StepDone, Stopped
+from tagtower.training.mining import OwnTags
 from tagtower.training.own_tags import own_tags
 from tagtower.training.rounds import Snapshot
 from tagtower.training.weights import copy_weights
@@ -150,7 +151,7 @@ def test_tags_that_no_video_has_are_candidates_of_the_library_alone(problem):
     library = TagLibrary.from_tags([*ready.library.tags, Tag("borne by none")])
     own = own_tags(ready.data.train, library)
     tags = TagBatches([np.zeros(2, np.float32)] * len(library), torch.device("cpu"))
-    snapshot = Snapshot(library, tags, own, own, RankedTags(tags))
+    snapshot = Snapshot(library, tags, own, own, RankedTags(tags), OwnTags.from_lists([()] * len(own)))
     assert len(library) - 1 in snapshot.candidates("library")
     assert len(library) - 1 not in snapshot.candidates("used")
 

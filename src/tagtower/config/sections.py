@@ -346,6 +346,11 @@ class NegativeSettings(Section):
         "loss.margin, `none` the one-sided rule",
     )
     refresh: Literal["epoch"] | Positive = Field("epoch", description="a round: an epoch, or this many steps")
+    rejected: Share = Field(
+        0.5,
+        description="where tags were rejected on a video, share of its pairs that are held against one of these, under "
+        "triplet; the other losses hold all of them against it at every step",
+    )
     allow_zero_hinge: bool = Field(
         False,
         description="accept an offset at or above the margin, which leaves a triplet loss without gradient",

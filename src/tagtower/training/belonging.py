@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import TypeAlias, final
 
@@ -13,7 +13,7 @@ from tagtower.library.tags import TagLibrary
 from tagtower.training.batches import TagFeatures
 from tagtower.training.dataset import ExampleFeatures
 from tagtower.training.mining import OwnTags
-from tagtower.training.own_tags import own_tags
+from tagtower.training.own_tags import own_tags, rejected_tags
 from tagtower.training.similarity import SIMILARITIES, Similarity
 
 
@@ -21,11 +21,13 @@ from tagtower.training.similarity import SIMILARITIES, Similarity
 class Belonging:
     """Each video's positives, and the tags that are never its negatives: these, and those that may be right.
 
-    `line` says how they were found, for a person; empty where labels say so.
+    `rejected` are tags that somebody found wrong for it, none of them barred: its surest negatives. `line` says how all
+    were found, for a person; empty where labels say so.
     """
 
     own: OwnTags
     barred: OwnTags
+    rejected: OwnTags
     line: str = ""
 
 
@@ -36,7 +38,7 @@ Positives: TypeAlias = Callable[[ExampleFeatures, TagLibrary], Belonging]
 def labelled(examples: ExampleFeatures, library: TagLibrary) -> Belonging:
     """Return what the examples' own tags, as written, say."""
     own = own_tags(examples, library)
-    return Belonging(own, own)
+    return Belonging(own, own, rejected_tags(examples, library))
 
 
 @final
@@ -45,7 +47,7 @@ class SimilarToTitle:
     """Takes the tags whose similarity to the title exceeds `above` as positives, those below `below` as negatives.
 
     The tags in between are neither. A tag counts by the most similar of its name and aliases. Labels are not looked
-    at, and a video without a title has nothing.
+    at, but for rejected tags, which are negatives whatever the title. A video without a title has nothing.
 
     Source: US patent 12,394,226 B2, with 0.9 and 0.5.
     """
@@ -65,13 +67,16 @@ class SimilarToTitle:
         titled = {row: text for row in range(len(examples)) if (text := (examples.title(row) or "").strip())}
         best: list[float] = []
         found = self.similarity(list(titled.values()), names, self.settings.below) if titled else ()
+        wrong = rejected_tags(examples, library)
         for row, (near, values, nearest) in zip(titled, found, strict=True):
-            barred[row] = [tags[name] for name in near]
-            own[row] = [tags[name] for name in near[values > self.settings.above]]
+            refused = set(wrong.tags[wrong.offsets[row] : wrong.offsets[row + 1]].tolist())
+            barred[row] = [tag for tag in (tags[name] for name in near) if tag not in refused]
+            right = (tags[name] for name in near[values > self.settings.above])
+            own[row] = [tag for tag in right if tag not in refused]
             best.append(nearest)
-        chosen = Belonging(OwnTags.from_lists(own), OwnTags.from_lists(barred))
+        chosen = Belonging(OwnTags.from_lists(own), OwnTags.from_lists(barred), wrong)
         self._check(chosen, best, len(library))
-        return Belonging(chosen.own, chosen.barred, self._line(chosen, best))
+        return replace(chosen, line=self._line(chosen, best))
 
     def _check(self, chosen: Belonging, best: Sequence[float], tags: int) -> None:
         if not len(chosen.own.tags):

@@ -21,6 +21,10 @@ class ExampleFeatures(Protocol):
         """The tags of an example as written."""
         ...
 
+    def rejected(self, index: int) -> tuple[str, ...]:
+        """The tags that were found wrong for an example, as written."""
+        ...
+
     def title(self, index: int) -> str | None:
         """The title of an example, None where it has none."""
         ...
@@ -53,6 +57,10 @@ class SomeExamples:
         """Return the tags of an example."""
         return self.all.tags(self.places[index])
 
+    def rejected(self, index: int) -> tuple[str, ...]:
+        """Return the tags that were found wrong for an example."""
+        return self.all.rejected(self.places[index])
+
     def title(self, index: int) -> str | None:
         """Return the title of an example."""
         return self.all.title(self.places[index])
@@ -70,6 +78,7 @@ class MemoryExamples:
     listed_tags: Sequence[tuple[str, ...]]
     listed_features: Sequence[VideoFeatures]
     listed_titles: Sequence[str | None] = ()
+    listed_rejected: Sequence[tuple[str, ...]] = ()
 
     def __len__(self) -> int:
         return len(self.listed_tags)
@@ -77,6 +86,10 @@ class MemoryExamples:
     def tags(self, index: int) -> tuple[str, ...]:
         """Return the tags of an example."""
         return self.listed_tags[index]
+
+    def rejected(self, index: int) -> tuple[str, ...]:
+        """Return the tags that were found wrong for an example; none where none are listed."""
+        return self.listed_rejected[index] if self.listed_rejected else ()
 
     def title(self, index: int) -> str | None:
         """Return the title of an example, None where no titles are listed."""

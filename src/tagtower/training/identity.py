@@ -40,7 +40,7 @@ def check_identity(here: dict[str, str], there: dict[str, str], place: str) -> N
 def _examples_hash(examples: ExampleFeatures, settings: Settings) -> str:
     """A hash of what says which tags belong to the examples."""
     rows = range(len(examples))
-    tags = [list(examples.tags(row)) for row in rows]
+    tags = [[list(examples.tags(row)), list(examples.rejected(row))] for row in rows]
     if settings.positives.source == "labels":
         return hash_json(tags)
     return hash_json([tags, [examples.title(row) for row in rows]])

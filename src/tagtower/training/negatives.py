@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tagtower.config import Settings
 from tagtower.training.losses import Targets
-from tagtower.training.mining import Miner, StepTags, sample_tags, scope_of, step_tags
+from tagtower.training.mining import Miner, StepTags, prefer_rejected, sample_tags, scope_of, step_tags
 from tagtower.training.plan import PlannedStep
 
 
@@ -36,7 +36,16 @@ def gather_tags(
     if weighs_many(settings):
         in_batch = scope_of(settings) == "batch"
         pool = planned.positives if in_batch else sample_tags(candidates, settings.loss.negatives, random)
-    return step_tags(planned.pair_videos, planned.positives, planned.own, negatives=mined, pool=pool)
+    return step_tags(
+        planned.pair_videos,
+        planned.positives,
+        planned.own,
+        negatives=mined,
+        pool=pool,
+        rejected=None
+        if mines_by_round(settings)
+        else planned.rejected,  # there they are among the mined ones
+    )
 
 
 def mine_in_batch(
@@ -45,12 +54,19 @@ def mine_in_batch(
     tags: Float[Tensor, "tag dim"],
     miner: Miner,
     random: torch.Generator,
+    rejected_share: float = 0.0,
 ) -> Targets:
-    """Return the step's targets with negatives mined among its own tags, by the vectors of this very step."""
+    """Return the step's targets with negatives mined among its own tags, by the vectors of this very step.
+
+    Args:
+        rejected_share: of the pairs whose video has rejected tags, so many are held against one of these instead.
+    """
     pairs = torch.stack([step.targets.videos, step.targets.positives], dim=1)
-    return replace(
-        step.targets, negatives=miner(videos.detach(), tags.detach(), pairs, step.own, random).negatives
+    mined = miner(videos.detach(), tags.detach(), pairs, step.own, random).negatives
+    negatives = prefer_rejected(
+        mined, pairs[:, 0].to(mined.device), step.rejected.to(mined.device), rejected_share, random
     )
+    return replace(step.targets, negatives=negatives)
 
 
 def targets_on(targets: Targets, device: torch.device) -> Targets:

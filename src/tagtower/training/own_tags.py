@@ -28,6 +28,16 @@ def own_tags(examples: ExampleFeatures, library: TagLibrary) -> OwnTags:
     return OwnTags.from_lists(by_name, by_alias)
 
 
+def rejected_tags(examples: ExampleFeatures, library: TagLibrary) -> OwnTags:
+    """Return the tags that were found wrong for each example, by their places in `library`; never one of its own."""
+    found = []
+    for row in range(len(examples)):
+        own = {library.index_of(text) for text in examples.tags(row)}
+        places = {library.index_of(text) for text in examples.rejected(row)}
+        found.append([place for place in places if place is not None and place not in own])
+    return OwnTags.from_lists(found)
+
+
 def _find(text: str, library: TagLibrary) -> tuple[int | None, bool]:
     """The place of the tag that `text` names, and whether by its name and not by an alias."""
     place = library.index_of(text)

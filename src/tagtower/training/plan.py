@@ -19,8 +19,8 @@ from tagtower.training.randomness import generator
 class PlannedStep:
     """The videos of a step that have a positive, their frames' draws, and the pairs to learn from.
 
-    `pair_videos` are rows of the batch. `own` are the tags that may not be held against each video; these and
-    `positives` are numbered as the library.
+    `pair_videos` are rows of the batch. `own` are the tags that may not be held against each video, `rejected` those
+    that were found wrong for it; these and `positives` are numbered as the library.
     """
 
     epoch: int
@@ -29,6 +29,7 @@ class PlannedStep:
     pair_videos: Int[Tensor, "pair"]
     positives: Int[Tensor, "pair"]
     own: OwnTags
+    rejected: OwnTags
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +62,26 @@ class TrainingPlan:
         return number, number * length, min((number + 1) * length, self.steps)
 
     def steps_between(
-        self, start: int, stop: int, own: OwnTags, barred: OwnTags | None = None
+        self,
+        start: int,
+        stop: int,
+        own: OwnTags,
+        barred: OwnTags | None = None,
+        rejected: OwnTags | None = None,
     ) -> tuple[PlannedStep, ...]:
         """Return the plan of consecutive steps, given every video's own tags.
 
         `barred` are the tags that may not be held against a video, its own among them; default its own alone.
+        `rejected` are those that were found wrong for it, by default none.
         """
+        barred = own if barred is None else barred
+        rejected = OwnTags.from_lists([()] * len(own)) if rejected is None else rejected
         planned: list[PlannedStep] = []
         length = self.steps_per_epoch
         for epoch in range(start // length, math.ceil(stop / length)):
             drawn = self._epoch(epoch, own)
             first, end = max(start, epoch * length), min(stop, (epoch + 1) * length)
-            planned += (
-                self._step(step, own if barred is None else barred, *drawn) for step in range(first, end)
-            )
+            planned += (self._step(step, barred, rejected, *drawn) for step in range(first, end))
         return tuple(planned)
 
     def _epoch(self, epoch: int, own: OwnTags) -> tuple[Int[Tensor, "video"], Int[Tensor, "video"], OwnTags]:
@@ -92,6 +99,7 @@ class TrainingPlan:
         self,
         step: int,
         own: OwnTags,
+        rejected: OwnTags,
         order: Int[Tensor, "video"],
         draws: Int[Tensor, "video"],
         positives: OwnTags,
@@ -108,6 +116,7 @@ class TrainingPlan:
             pair_videos=torch.repeat_interleave(torch.arange(len(rows)), taken.counts),
             positives=taken.tags,
             own=own.take(rows),
+            rejected=rejected.take(rows),
         )
 
 

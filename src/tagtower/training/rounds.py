@@ -20,7 +20,7 @@ from tagtower.training.belonging import Positives
 from tagtower.training.dataset import ExampleFeatures
 from tagtower.training.encode import Encoder
 from tagtower.training.history import RoundRecord
-from tagtower.training.mining import MiningReport, OwnTags, build_miner
+from tagtower.training.mining import MiningReport, OwnTags, build_miner, prefer_rejected
 from tagtower.training.negatives import mines_by_round
 from tagtower.training.plan import PlannedStep, TrainingPlan
 from tagtower.training.randomness import generator
@@ -33,8 +33,9 @@ TagSource = Callable[[], TagLibrary]
 class Snapshot:
     """One version of the library: its tags as batches, and what belongs to each training video.
 
-    `barred` are the tags that may not be held against a video: its own, and those that may be. `ranked` is what tags
-    are ranked by in validation: their aliases and descriptions too, as `tag.aliases` and `tag.descriptions` say.
+    `barred` are the tags that may not be held against a video: its own, and those that may be; `rejected` those that
+    were found wrong for it. `ranked` is what tags are ranked by in validation: their aliases and descriptions too, as
+    `tag.aliases` and `tag.descriptions` say.
     """
 
     library: TagLibrary
@@ -42,6 +43,7 @@ class Snapshot:
     own: OwnTags
     barred: OwnTags
     ranked: RankedTags
+    rejected: OwnTags
 
     def candidates(self, scope: NegativeScope) -> Int[Tensor, "tag"]:
         """Return the tags that may be drawn as negatives: all, or under `used` those that a training video has.
@@ -105,7 +107,7 @@ class Rounds:
         """
         snapshot = self.snapshot()
         number, start, stop = self.plan.round_at(step)
-        steps = self.plan.steps_between(start, stop, snapshot.own, snapshot.barred)
+        steps = self.plan.steps_between(start, stop, snapshot.own, snapshot.barred, snapshot.rejected)
         negatives, report = None, None
         if mines_by_round(self._settings):
             negatives, report = self._mine(number, steps, snapshot)
@@ -135,7 +137,7 @@ class Rounds:
         """Return a round that was begun before, from what a checkpoint keeps of it."""
         snapshot = self._snapshot(library)
         _, start, stop = self.plan.round_at(record.step)
-        steps = self.plan.steps_between(start, stop, snapshot.own, snapshot.barred)
+        steps = self.plan.steps_between(start, stop, snapshot.own, snapshot.barred, snapshot.rejected)
         return Round(record, stop, snapshot, steps, negatives)
 
     def _snapshot(self, library: TagLibrary) -> Snapshot:
@@ -144,7 +146,9 @@ class Rounds:
             self._remember(library, belonging.own)
             tags = self._batches(library.texts, library.texts)
             ranked = self._ranked(library, tags)
-            self._latest = Snapshot(library, tags, belonging.own, belonging.barred, ranked)
+            self._latest = Snapshot(
+                library, tags, belonging.own, belonging.barred, ranked, belonging.rejected
+            )
         return self._latest
 
     def _ranked(self, library: TagLibrary, tags: TagBatches) -> RankedTags:
@@ -186,7 +190,14 @@ class Rounds:
             snapshot.barred.take(videos),
             generator(self._settings.train.seed, "mining", number),
         )
-        return mined.negatives.cpu(), mined.report
+        negatives = prefer_rejected(
+            mined.negatives.cpu(),
+            rows,
+            snapshot.rejected.take(videos),
+            self._settings.negatives.rejected,
+            generator(self._settings.train.seed, "rejected", number),
+        )
+        return negatives, mined.report
 
 
 def _check(snapshot: Snapshot) -> None:

@@ -96,7 +96,14 @@ class Stepper:
         encoding, (tag_vectors,) = VideoEncoding(*encoded), encoded_tags
         targets = chosen.targets
         if targets.negatives is None and targets.allowed is None:
-            targets = mine_in_batch(chosen, encoding.vectors, tag_vectors, self._miner, random)
+            targets = mine_in_batch(
+                chosen,
+                encoding.vectors,
+                tag_vectors,
+                self._miner,
+                random,
+                self._settings.negatives.rejected,
+            )
         loss, fused = self._objective(encoding, tag_vectors, targets_on(targets, device))
         value = loss.item()
         self._check(value, "loss", step)

@@ -61,6 +61,10 @@ class StoredExamples:
         """Return the tags of an example as written."""
         return self.entries[index].example.tags
 
+    def rejected(self, index: int) -> tuple[str, ...]:
+        """Return the tags that were found wrong for an example."""
+        return self.entries[index].example.rejected
+
     def title(self, index: int) -> str | None:
         """Return the title of an example."""
         return self.entries[index].example.video.title

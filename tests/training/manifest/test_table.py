@@ -43,6 +43,7 @@ def test_a_full_row_in_every_format(tmp_path, problems):
         "description": "Two\n\nparagraphs",
         "subtitles": "subs/a.en.vtt",
         "tags": ["car", "blue triangle"],
+        "rejected": ["boat", "red triangle"],
         "group": "channel",
         "split": "val",
         "published": "2025-01-31T12:00:00.000Z",
@@ -56,9 +57,10 @@ def test_a_full_row_in_every_format(tmp_path, problems):
         "val",
         datetime(2025, 1, 31, 12, tzinfo=UTC),
         line=1,
+        rejected=("boat", "red triangle"),
     )
     jsonl = write(tmp_path, row)
-    cells = {**row, "tags": "car; blue triangle"}
+    cells = {**row, "tags": "car; blue triangle", "rejected": "boat;red triangle"}
     csv = write(tmp_path, ",".join(cells), ",".join(f'"{cell}"' for cell in cells.values()), name="m.csv")
     stamped = {**row, "published": wanted.published}
     pyarrow.parquet.write_table(pa.Table.from_pylist([stamped]), tmp_path / "m.parquet")
@@ -99,6 +101,8 @@ def test_a_row_needs_a_video_or_a_title(tmp_path, problems):
         ({"tags": "car;boat"}, "tags"),
         ({"tags": ["car", 2024]}, "tags[1]"),
         ({"tags": [None]}, "tags[0]"),
+        ({"rejected": "car"}, "rejected"),
+        ({"tags": ["car"], "rejected": [" CAR"]}, "rejected"),
         ({"group": {}}, "group"),
         ({"split": "validation"}, "split"),
         ({"split": 1}, "split"),

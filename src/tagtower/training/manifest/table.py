@@ -6,12 +6,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tagtower.features.subtitles import names_subtitle_file
+from tagtower.library.tags import normalize_tag
 from tagtower.records import SPLITS, Example, Video
-from tagtower.storage.rows import BadRows, FieldError, Row
+from tagtower.storage.rows import BadRows, FieldError, Row, shorten
 from tagtower.storage.tables import read_rows
 from tagtower.training.manifest.location import resolve_location
 
-COLUMNS = ("id", "video", "title", "description", "subtitles", "tags", "group", "split", "published")
+COLUMNS = (
+    "id",
+    "video",
+    "title",
+    "description",
+    "subtitles",
+    "tags",
+    "rejected",
+    "group",
+    "split",
+    "published",
+)
 
 
 def table_examples(bad: BadRows) -> Iterator[Example]:
@@ -40,9 +52,14 @@ def _example(row: Row, folder: Path) -> Example:
         description=row.text("description"),
         subtitles=_subtitles(row, folder),
     )
+    tags, rejected = row.texts("tags"), row.texts("rejected")
+    both = {normalize_tag(tag) for tag in tags} & {normalize_tag(tag) for tag in rejected}
+    if both:
+        raise FieldError("rejected", f"{shorten(min(both))} is among its tags as well")
     return Example(
         video=video,
-        tags=row.texts("tags"),
+        tags=tags,
+        rejected=rejected,
         group=row.identifier("group"),
         split=row.choice("split", {name: name for name in SPLITS}),
         published=row.time("published"),

@@ -11,6 +11,7 @@ from tagtower.training.mining.hard import HardMiner, hard_miner
 from tagtower.training.mining.miner import Mined, Miner
 from tagtower.training.mining.own import OwnTags
 from tagtower.training.mining.random import RandomMiner, random_miner, sample_tags
+from tagtower.training.mining.rejected import prefer_rejected
 from tagtower.training.mining.report import BandSizes, MiningReport
 from tagtower.training.mining.semi_hard import semi_hard_miner
 from tagtower.training.mining.step import StepTags, step_tags
@@ -48,6 +49,7 @@ __all__ = [
     "build_miner",
     "check_negatives",
     "doubt",
+    "prefer_rejected",
     "rule_of",
     "sample_tags",
     "scope_of",

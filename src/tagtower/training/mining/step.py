@@ -14,11 +14,12 @@ from tagtower.training.mining.own import OwnTags
 
 @dataclass(frozen=True, slots=True)
 class StepTags:
-    """The tags that a step needs, as ascending library indices, and pairs and own tags renumbered to them."""
+    """The tags that a step needs, as ascending library indices; pairs, own and rejected tags are renumbered to them."""
 
     tags: Int[Tensor, "tag"]
     targets: Targets
     own: OwnTags
+    rejected: OwnTags
 
 
 def step_tags(
@@ -28,24 +29,30 @@ def step_tags(
     *,
     negatives: Int[Tensor, "pair"] | None = None,
     pool: Int[Tensor, "drawn"] | None = None,
+    rejected: OwnTags | None = None,
 ) -> StepTags:
     """Gather the tags of pairs (row of the batch, library index) with their negatives.
 
     `own` has a row for each video of the batch and is numbered as the library. `negatives` are mined ones, one
     for each pair, `NO_NEGATIVE` allowed. `pool` are tags to be held against all videos but those they belong to:
-    a sample of the library, or the batch's own positives.
+    a sample of the library, or the batch's own positives. `rejected`, numbered and ordered as `own`, are held against
+    the video that they were rejected on, in the pool or not.
     """
     nothing = positives.new_zeros(0)
     mined = nothing if negatives is None else negatives[negatives != NO_NEGATIVE]
-    tags = torch.unique(torch.cat([positives, mined, nothing if pool is None else pool]))
-    near = own.within(tags)
+    rejected = OwnTags.from_lists([()] * len(own)) if rejected is None else rejected
+    tags = torch.unique(torch.cat([positives, mined, nothing if pool is None else pool, rejected.tags]))
+    near, wrong = own.within(tags), rejected.within(tags)
+    allowed = None
+    if pool is not None:
+        allowed = (torch.isin(tags, pool) | wrong.mask(len(tags))) & ~near.mask(len(tags))
     targets = Targets(
         videos=videos,
         positives=_columns(tags, positives),
         negatives=None if negatives is None else _columns(tags, negatives),
-        allowed=None if pool is None else torch.isin(tags, pool) & ~near.mask(len(tags)),
+        allowed=allowed,
     )
-    return StepTags(tags, targets, near)
+    return StepTags(tags, targets, near, wrong)
 
 
 def _columns(tags: Int[Tensor, "tag"], chosen: Int[Tensor, "pair"]) -> Int[Tensor, "pair"]:
