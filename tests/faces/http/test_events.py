@@ -50,13 +50,13 @@ def test_an_event_is_one_block_of_a_stream() -> None:
 def test_an_event_is_kept_or_undone_with_what_it_tells_of(empty) -> None:
     database, now = empty.installation.database, empty.installation.clock()
 
-    def half() -> None:
+    def fail() -> None:
         with database.write() as connection:
             record(connection, "tag.added", {}, now)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        half()
+        fail()
     with database.read() as connection:
         assert read_events(connection, 0, now=now) == ([], 0)
 

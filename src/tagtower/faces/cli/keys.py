@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,10 +16,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="What the key is calle
 
 
 @app.callback()
-def frame(
-    context: typer.Context,
-    home: Annotated[Path, typer.Argument(metavar="HOME", help="The folder of the installation.")],
-) -> None:
+def frame(context: typer.Context, home: options.Home) -> None:
     """Make, list and revoke the API keys of a server."""
     context.obj = home
 
