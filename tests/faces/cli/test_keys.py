@@ -35,3 +35,10 @@ def test_a_role_that_there_is_not_is_refused(tmp_path: Path, capsys: pytest.Capt
     main(["init", home])
     assert main(["keys", home, "create", "x", "--role", "king"]) == 2
     assert "editor" in capsys.readouterr().err
+
+
+def test_other_machines_are_not_served_without_keys(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["serve", str(tmp_path / "new"), "--host", "0.0.0.0", "--no-worker"]) == 2
+    assert "tagtower keys" in capsys.readouterr().err
