@@ -229,4 +229,3 @@ def _sequence(connection: Connection, table: Table, column: Column[Any]) -> str:
     found = connection.scalar(select(func.pg_get_serial_sequence(table.name, column.name)))
     assert found is not None, "its rows are numbered"
     return str(found)
-
