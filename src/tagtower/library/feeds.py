@@ -167,6 +167,12 @@ def remove_feed(connection: Connection, feed_id: int) -> None:
     connection.execute(delete(feeds).where(feeds.c.id == feed_id))
 
 
+def any_due(connection: Connection, at: datetime) -> bool:
+    """Return whether a feed is due and nobody polls it."""
+    due = select(feeds.c.id).where(feeds.c.state == "active", feeds.c.next_at <= at, _free(at)).limit(1)
+    return connection.scalar(due) is not None
+
+
 def lease_due(connection: Connection, at: datetime, lease: timedelta, *, limit: int) -> list[FeedRecord]:
     """Lease up to `limit` feeds that are due, the longest overdue first."""
     query = (
@@ -231,6 +237,11 @@ def settle_failed(connection: Connection, feed: FeedRecord, at: datetime, error:
         feed,
         {"polled_at": at, "next_at": at + wait, "failures": failures, "error": error[:MAX_ERROR_CHARACTERS]},
     )
+
+
+def release(connection: Connection, feed: FeedRecord) -> None:
+    """Give up the lease on a feed, which stays due."""
+    _end(connection, feed, {})
 
 
 def _end(connection: Connection, feed: FeedRecord, values: dict[str, Any]) -> bool:

@@ -14,7 +14,7 @@ from tagtower.library import feeds as feed_rows
 from tagtower.library import schema
 from tagtower.library.curation.history import list_changes
 from tagtower.library.curation.reading import TagFilter, every_tag, find
-from tagtower.usecases.installation import curate, topics
+from tagtower.usecases.installation import curate, feeds, topics
 from tagtower.usecases.installation.curate import Editing
 
 MARIA = Editing("maria")
@@ -39,7 +39,7 @@ def publish(server, headlines, path="/feed.json"):
 @pytest.fixture
 def feed(installation, server, clock):
     """A feed with a past of ordinary headlines, a day old."""
-    added = topics.add_feed(installation, publish(server, ORDINARY), allow_private=True)
+    added = feeds.add_feed(installation, publish(server, ORDINARY), allow_private=True)
     assert poll(installation).new_tags == ()
     clock.move(hours=25)
     return added
@@ -97,7 +97,7 @@ def poll_at_once(installation, similar=None):
 
 def test_a_feed_that_is_trusted_brings_active_tags_and_asks_for_sweeps(installation, archive, server, clock):
     url = publish(server, ORDINARY)
-    topics.add_feed(installation, url, allow_private=True, policy="approve")
+    feeds.add_feed(installation, url, allow_private=True, policy="approve")
     poll(installation)
     clock.move(hours=25)
     publish(server, ECLIPSE)
@@ -219,7 +219,7 @@ def test_what_a_feed_brought_is_undone_as_any_change(installation, server, feed)
 
 def test_a_feed_is_polled_when_it_is_due_and_asked_only_for_what_is_new(installation, server, clock):
     url = server.give("/feed.json", b'["One headline"]', ETag='"1"')
-    topics.add_feed(installation, url, allow_private=True)
+    feeds.add_feed(installation, url, allow_private=True)
     poll(installation)
     assert topics.poll_due(installation) == []
     clock.move(minutes=15)
@@ -259,7 +259,7 @@ def test_a_worker_that_lost_its_lease_keeps_nothing(installation, server, feed, 
 
 def test_a_feed_that_is_removed_while_it_is_polled_keeps_nothing(installation, server, feed):
     def answer(handler):
-        topics.remove_feed(installation, str(feed.id))
+        feeds.remove_feed(installation, str(feed.id))
         handler.send_response(200)
         handler.end_headers()
         handler.wfile.write(json.dumps(ECLIPSE).encode())
@@ -298,12 +298,12 @@ def endless(handler):
 
 
 def test_an_endless_feed_is_cut_and_what_came_is_read(installation, server):
-    topics.add_feed(installation, server.do("/feed", endless), allow_private=True)
+    feeds.add_feed(installation, server.do("/feed", endless), allow_private=True)
     outcome = poll(installation)
     assert outcome.error is None
     assert "only its first" in outcome.remark
     assert outcome.entries == installation.settings.topics.max_entries // 50  # each comes fifty times
-    assert topics.list_feeds(installation)[0].error == outcome.remark
+    assert feeds.list_feeds(installation)[0].error == outcome.remark
 
 
 @pytest.mark.parametrize(
@@ -320,10 +320,10 @@ def test_an_endless_feed_is_cut_and_what_came_is_read(installation, server):
 def test_what_is_no_feed_is_shown_with_its_error_and_asked_less_often(
     installation, server, clock, body, said
 ):
-    topics.add_feed(installation, server.give("/feed", body), allow_private=True)
+    feeds.add_feed(installation, server.give("/feed", body), allow_private=True)
     outcome = poll(installation)
     assert said in outcome.error
-    shown = topics.list_feeds(installation)[0]
+    shown = feeds.list_feeds(installation)[0]
     assert (shown.error, shown.failures) == (outcome.error, 1)
     assert shown.next_at == clock.now + 2 * shown.every
     assert every(installation) == []
@@ -331,12 +331,12 @@ def test_what_is_no_feed_is_shown_with_its_error_and_asked_less_often(
 
 def test_a_dead_server_is_an_error_and_a_server_that_recovers_is_none(installation, server, clock):
     url = server.give("/feed", b"down", status=503)
-    topics.add_feed(installation, url, allow_private=True)
+    feeds.add_feed(installation, url, allow_private=True)
     assert "503" in poll(installation).error
     clock.move(hours=1)
     server.give("/feed", b'["One headline"]')
     assert poll(installation).error is None
-    assert (topics.list_feeds(installation)[0].error, topics.list_feeds(installation)[0].failures) == (
+    assert (feeds.list_feeds(installation)[0].error, feeds.list_feeds(installation)[0].failures) == (
         None,
         0,
     )
@@ -348,12 +348,12 @@ def test_a_server_that_never_answers_is_given_up(installation, server):
         installation.home, installation.id, installation.settings.model_copy(update={"topics": settings}),
         installation.database, installation.media, installation.clock,
     )  # fmt: skip
-    topics.add_feed(quick, server.do("/feed", lambda handler: time.sleep(3)), allow_private=True)
+    feeds.add_feed(quick, server.do("/feed", lambda handler: time.sleep(3)), allow_private=True)
     assert "longer than 0.5 s" in poll(quick).error
 
 
 def test_a_private_address_is_not_polled_unless_a_person_allowed_it(installation, server):
-    topics.add_feed(installation, publish(server, ORDINARY))
+    feeds.add_feed(installation, publish(server, ORDINARY))
     assert "address of this machine" in poll(installation).error
     assert server.asked == []
 
@@ -361,7 +361,7 @@ def test_a_private_address_is_not_polled_unless_a_person_allowed_it(installation
 def test_a_feed_may_be_a_file_of_this_machine_in_any_format(installation, clock, tmp_path):
     path = tmp_path / "headlines.csv"
     path.write_text("title\n" + "\n".join(ORDINARY), encoding="utf-8")
-    topics.add_feed(installation, str(path))
+    feeds.add_feed(installation, str(path))
     assert poll(installation).entries == 10
     clock.move(hours=25)
     assert poll(installation).entries == 0
@@ -375,11 +375,11 @@ def test_a_feed_may_be_a_file_of_this_machine_in_any_format(installation, clock,
 )
 def test_what_can_never_be_polled_is_refused_when_it_is_added(installation, url):
     if url == "file://other/x":
-        topics.add_feed(installation, url)
+        feeds.add_feed(installation, url)
         assert "another machine" in poll(installation).error
         return
     with pytest.raises(UsageError):
-        topics.add_feed(installation, url)
+        feeds.add_feed(installation, url)
 
 
 def test_a_feed_that_was_cut_where_it_cannot_be_is_told_so(installation, server, feed):

@@ -51,13 +51,13 @@ def add(
 ) -> None:
     """Add a feed: RSS, Atom, JSON Feed or other JSON, or CSV with a column `title`."""
     from tagtower.library.feeds import FEED_KINDS
-    from tagtower.usecases.installation import topics
+    from tagtower.usecases.installation.feeds import add_feed
 
     known = next((one for one in FEED_KINDS if one == kind), None)
     if known is None:
         raise UsageError(f"There is no kind {kind!r}.", hint=f"Name one of {', '.join(FEED_KINDS)}.")
     with opened(context) as installation:
-        feed = topics.add_feed(
+        feed = add_feed(
             installation,
             url,
             kind=known,
@@ -72,7 +72,7 @@ def add(
 @app.command("list", cls=HomeCommand)
 def list_(context: typer.Context, as_json: options.Json = False) -> None:
     """List the feeds, with the error of those that fail."""
-    from tagtower.usecases.installation.topics import list_feeds
+    from tagtower.usecases.installation.feeds import list_feeds
 
     with opened(context) as installation:
         feeds = list_feeds(installation)
@@ -117,7 +117,7 @@ def poll(
 @app.command(cls=HomeCommand)
 def pause(context: typer.Context, feed: Feed, as_json: options.Json = False) -> None:
     """Poll a feed no more, until it is resumed."""
-    from tagtower.usecases.installation.topics import pause_feed
+    from tagtower.usecases.installation.feeds import pause_feed
 
     with opened(context) as installation:
         _show([pause_feed(installation, feed)], as_json)
@@ -126,7 +126,7 @@ def pause(context: typer.Context, feed: Feed, as_json: options.Json = False) -> 
 @app.command(cls=HomeCommand)
 def resume(context: typer.Context, feed: Feed, as_json: options.Json = False) -> None:
     """Poll a feed again, at once; its failures are forgotten."""
-    from tagtower.usecases.installation.topics import resume_feed
+    from tagtower.usecases.installation.feeds import resume_feed
 
     with opened(context) as installation:
         _show([resume_feed(installation, feed)], as_json)
@@ -135,7 +135,7 @@ def resume(context: typer.Context, feed: Feed, as_json: options.Json = False) ->
 @app.command(cls=HomeCommand)
 def remove(context: typer.Context, feed: Feed, as_json: options.Json = False) -> None:
     """Forget a feed and its past; the tags that it brought stay, until they expire."""
-    from tagtower.usecases.installation.topics import remove_feed
+    from tagtower.usecases.installation.feeds import remove_feed
 
     with opened(context) as installation:
         _show([remove_feed(installation, feed)], as_json)

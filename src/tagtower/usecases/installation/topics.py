@@ -14,12 +14,12 @@ from typing import Any
 from sqlalchemy import select
 
 from tagtower.config.installation import TopicSettings
-from tagtower.errors import FeedError, FetchError, MissingExtraError, UsageError
+from tagtower.errors import FeedError, FetchError, MissingExtraError
 from tagtower.library import feeds
 from tagtower.library.curation.committing import commit, lock_library
 from tagtower.library.curation.reading import load
 from tagtower.library.curation.record import TagRecord
-from tagtower.library.feeds import FeedKind, FeedRecord, Policy
+from tagtower.library.feeds import FeedRecord
 from tagtower.library.schema import tags
 from tagtower.library.topics.bursts import Burst, bursting
 from tagtower.library.topics.counting import (
@@ -44,7 +44,7 @@ from tagtower.library.topics.tagging import (
     similar_tags,
     write_heat,
 )
-from tagtower.net.fetch import Fetched, FetchLimits, check_url, fetch
+from tagtower.net.fetch import Fetched, FetchLimits, fetch
 from tagtower.usecases.installation.home import Installation
 
 AT_ONCE = 4
@@ -89,89 +89,6 @@ class HotTag:
         return {**self.tag.to_json(), "heat": self.heat}
 
 
-def add_feed(
-    installation: Installation,
-    url: str,
-    *,
-    kind: FeedKind = "auto",
-    policy: Policy = "quarantine",
-    allow_private: bool = False,
-    every: timedelta = timedelta(minutes=15),
-    keep: timedelta = timedelta(days=2),
-) -> FeedRecord:
-    """Add a feed: an http or https URL, or the path of a file of this machine. Nothing is fetched yet.
-
-    Args:
-        kind: `rss` (also Atom), `json`, `csv`, or `auto`: as it looks.
-        policy: whether its topics are quarantined, or active at once.
-        allow_private: whether its host may be this machine or one of a private network.
-        every: how often it is polled.
-        keep: how long a topic lives after it was last hot.
-    Raises:
-        UsageError: it is no URL and no file, or a span is of no use.
-        ConflictError: there is one with this URL.
-    """
-    address = _address(url)
-    limits = FetchLimits(allow_private=allow_private, allow_files=True)
-    try:
-        check_url(address, limits)
-    except FetchError as fault:
-        raise UsageError(fault.message, hint=fault.hint) from None
-    with installation.database.write() as connection:
-        return feeds.add_feed(
-            connection,
-            address,
-            installation.clock(),
-            kind=kind,
-            policy=policy,
-            allow_private=allow_private,
-            every=every,
-            keep=keep,
-        )
-
-
-def list_feeds(installation: Installation) -> list[FeedRecord]:
-    """Return every feed."""
-    with installation.database.read() as connection:
-        return feeds.list_feeds(connection)
-
-
-def pause_feed(installation: Installation, feed: str) -> FeedRecord:
-    """Let a feed be polled no more until it is resumed.
-
-    Raises:
-        NotFoundError: there is none.
-    """
-    with installation.database.write() as connection:
-        found = feeds.find_feed(connection, feed)
-        feeds.pause_feed(connection, found.id)
-        return feeds.load_feed(connection, found.id)
-
-
-def resume_feed(installation: Installation, feed: str) -> FeedRecord:
-    """Let a feed be polled again, at once; its failures are forgotten.
-
-    Raises:
-        NotFoundError: there is none.
-    """
-    with installation.database.write() as connection:
-        found = feeds.find_feed(connection, feed)
-        feeds.resume_feed(connection, found.id, installation.clock())
-        return feeds.load_feed(connection, found.id)
-
-
-def remove_feed(installation: Installation, feed: str) -> FeedRecord:
-    """Forget a feed and its past; the tags that it brought stay, until they expire.
-
-    Raises:
-        NotFoundError: there is none.
-    """
-    with installation.database.write() as connection:
-        found = feeds.find_feed(connection, feed)
-        feeds.remove_feed(connection, found.id)
-    return found
-
-
 def hot_tags(installation: Installation, *, limit: int = 50) -> list[HotTag]:
     """Return the hottest tags, active and quarantined, the hottest first."""
     now, half_life = installation.clock(), _half_life(installation.settings.topics)
@@ -200,27 +117,32 @@ def retire_cooled(installation: Installation) -> list[int]:
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class FeedRead:
+    """What a leased feed gave, before anything is kept of it: what was fetched and its entries, or an error."""
+
+    feed: FeedRecord
+    got: Fetched | None
+    content: FeedContent
+    error: str | None = None
+    remark: str | None = None
+
+
 def poll_due(
     installation: Installation, similar: Similar | None = None, *, limit: int = AT_ONCE
 ) -> list[PollOutcome]:
-    """Poll the feeds that are due, at most `limit`, and retire topics that have cooled; meant for every idle moment.
+    """Poll the feeds that are due, at most `limit`, and retire topics that have cooled.
 
     Args:
         similar: tells which phrases mean the same as a tag, by vectors; without, names alone are compared.
     """
     retire_cooled(installation)
-    lease = _lease(installation.settings.topics)
-    with installation.database.read() as connection:
-        now = installation.clock()
-        if not any(feed.state == "active" and feed.next_at <= now for feed in feeds.list_feeds(connection)):
-            return []
     outcomes = []
     for _ in range(limit):  # one by one, so that a lease covers the work on one feed only
-        with installation.database.write() as connection:
-            leased = feeds.lease_due(connection, installation.clock(), lease, limit=1)
-        if not leased:
+        feed = lease_due(installation)
+        if feed is None:
             break
-        outcomes.append(_poll(installation, leased[0], similar))
+        outcomes.append(take_in(installation, read_leased(installation, feed), similar))
     return outcomes
 
 
@@ -235,11 +157,22 @@ def poll_feed(installation: Installation, feed: str, similar: Similar | None = N
         found = feeds.find_feed(connection, feed)
         lease = _lease(installation.settings.topics)
         leased = feeds.lease_one(connection, found.id, installation.clock(), lease)
-    return _poll(installation, leased, similar)
+    return take_in(installation, read_leased(installation, leased), similar)
 
 
-def _poll(installation: Installation, feed: FeedRecord, similar: Similar | None) -> PollOutcome:
-    """Fetch and read a leased feed, and keep what came of it."""
+def lease_due(installation: Installation) -> FeedRecord | None:
+    """Lease the feed that is longest overdue, None where none is due; one question where none is."""
+    with installation.database.read() as connection:
+        if not feeds.any_due(connection, installation.clock()):
+            return None
+    with installation.database.write() as connection:
+        lease = _lease(installation.settings.topics)
+        leased = feeds.lease_due(connection, installation.clock(), lease, limit=1)
+    return leased[0] if leased else None
+
+
+def read_leased(installation: Installation, feed: FeedRecord) -> FeedRead:
+    """Fetch and read a leased feed; it takes twice the deadline at most, and touches neither database nor model."""
     settings = installation.settings.topics
     remark = None
     try:
@@ -252,14 +185,32 @@ def _poll(installation: Installation, feed: FeedRecord, similar: Similar | None)
             content = read_feed(got.body, feed.kind, kind, most=settings.max_entries, seconds=seconds)
     except (FetchError, FeedError, MissingExtraError) as fault:
         error = str(fault) if remark is None else f"{fault} ({remark})"
+        return FeedRead(feed, None, FeedContent(()), error, remark)
+    return FeedRead(feed, got, content, None, remark)
+
+
+def take_in(installation: Installation, read: FeedRead, similar: Similar | None = None) -> PollOutcome:
+    """Keep what a leased feed gave: its error, or its entries and the hot topics among them.
+
+    Args:
+        similar: tells which phrases mean the same as a tag, by vectors; without, names alone are compared.
+    """
+    feed = read.feed
+    if read.got is None:
         with installation.database.write() as connection:
-            kept = feeds.settle_failed(connection, feed, installation.clock(), error)
-        return PollOutcome(feed.id, feed.url, error=error, remark=remark, lost=not kept)
-    news = _news(installation, feed, content, similar)
+            kept = feeds.settle_failed(connection, feed, installation.clock(), read.error or "")
+        return PollOutcome(feed.id, feed.url, error=read.error, remark=read.remark, lost=not kept)
+    news = _news(installation, feed, read.content, similar)
     try:
-        return _keep(installation, feed, got, content, news, remark)
+        return _keep(installation, feed, read.got, read.content, news, read.remark)
     except _LostError:
         return PollOutcome(feed.id, feed.url, lost=True)
+
+
+def give_back(installation: Installation, feed: FeedRecord) -> None:
+    """Give up the lease on a feed, so that another worker may poll it at once."""
+    with installation.database.write() as connection:
+        feeds.release(connection, feed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,23 +313,6 @@ def _keep(
         version=version,
         remark=remark,
     )
-
-
-def _address(url: str) -> str:
-    """Return what a person gave as a URL: the path of a file becomes one.
-
-    Raises:
-        UsageError: it is neither a URL nor a file.
-    """
-    if "://" in url:
-        return url.strip()
-    path = Path(url)
-    if not path.is_file():
-        raise UsageError(
-            f"{url!r} is neither an http(s) address nor a file.",
-            hint="Give https://..., or the path of a file.",
-        )
-    return path.resolve().as_uri()
 
 
 def _type_by_name(url: str) -> str:
