@@ -126,7 +126,9 @@ def browse(installation: Installation) -> Iterator[Callable[..., Browser]]:
         browser = Browser(client, model=model)
         if not keyed:
             return browser
-        made = keys.create(installation, f"{role or 'nobody'} {len(clients)}", keys.parse_role(role or "admin"))
+        made = keys.create(
+            installation, f"{role or 'nobody'} {len(clients)}", keys.parse_role(role or "admin")
+        )
         if role is not None:
             browser.post("/sign-in", key=made.text)
             browser.get("/keys" if role == "admin" else "/tags")
@@ -155,17 +157,24 @@ def fill(installation: Installation) -> None:
         connection.execute(
             insert(schema.models),
             [
-                {**model, "name": name, "folder": name, "fingerprint": name[0] * 64, "state": state, "metrics": metrics}
+                {
+                    **model,
+                    "name": name,
+                    "folder": name,
+                    "fingerprint": name[0] * 64,
+                    "state": state,
+                    "metrics": metrics,
+                }
                 for name, state in (("first", "active"), ("second", "ready"))
             ],
         )
         connection.execute(
             insert(schema.videos),
             [
-                {**video, "title": HARM, "description": HARM, "shelf": "labelled"},
-                {**video, "title": "a walk", "description": None, "shelf": "labelled"},
-                {**video, "title": None, "description": None, "shelf": "unlabelled"},
-                {**video, "title": "broken", "description": None, "shelf": "failed"},
+                {**video, "title": HARM, "description": HARM, "words": "script alert", "shelf": "labelled"},
+                {**video, "title": "a walk", "description": None, "words": "a walk", "shelf": "labelled"},
+                {**video, "title": None, "description": None, "words": "", "shelf": "unlabelled"},
+                {**video, "title": "broken", "description": None, "words": "broken", "shelf": "failed"},
             ],
         )
         connection.execute(
@@ -196,9 +205,7 @@ def fill(installation: Installation) -> None:
         )
         connection.execute(
             insert(schema.vectors),
-            [
-                {"model_id": 2, "video_id": one, "segment": 0, "row": one, "embedding": None} for one in (1, 2)
-            ],
+            [{"model_id": 2, "video_id": one, "segment": 0, "row": one, "embedding": None} for one in (1, 2)],
         )
         connection.execute(
             insert(schema.feeds).values(

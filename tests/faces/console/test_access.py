@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from tests.faces.console.conftest import HOST
 
 from tagtower.usecases.installation import keys
-from tests.faces.console.conftest import HOST
 
 PAGES = ("/review", "/library", "/tags", "/topics", "/models", "/health", "/keys", "/videos/1", "/tags/1")
 FORMS = (
@@ -18,6 +18,8 @@ FORMS = (
     ("/tags/retire", {"tag": "#1"}),
     ("/tags/1", {"what": "retire"}),
     ("/topics/decide", {"decision": "approve", "tag": "#4"}),
+    ("/topics/feeds", {"url": "https://news.example/", "policy": "quarantine"}),
+    ("/topics/feeds/pause", {"url": "https://news.example/"}),
     ("/models/promote", {"name": "second"}),
     ("/models/roll-back", {}),
     ("/models/build", {"name": "second"}),
@@ -43,7 +45,9 @@ def test_after_signing_in_one_is_where_one_wanted_to_be(filled, browse, installa
     assert "ed · editor" in answer.text
 
 
-@pytest.mark.parametrize("to", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"])
+@pytest.mark.parametrize(
+    "to", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"]
+)
 def test_signing_in_leads_to_no_other_site(to, browse, installation):
     browser = browse(None)
     made = keys.create(installation, "ed", "editor")

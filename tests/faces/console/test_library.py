@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from tests.faces.console.test_review import standings
 
 from tagtower.errors import NotFoundError
 from tagtower.usecases.installation.find import show_video
-from tests.faces.console.test_review import standings
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,9 @@ def test_a_model_is_promoted_and_rolled_back(filled, browse):
     assert "second is active now." in browser.post("/models/promote", name="second").text
     assert active(filled) == "second"
     browser.post("/models/roll-back", part=False)
-    assert active(filled) == "second"  # the first has not seen the videos, and nobody said that this does not matter
+    assert (
+        active(filled) == "second"
+    )  # the first has not seen the videos, and nobody said that this does not matter
     assert "has not seen" in browser.post("/models/promote", name="first", back="/models").text
     browser.post("/models/promote", name="first", force="true")
     assert active(filled) == "first"

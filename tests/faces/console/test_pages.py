@@ -5,7 +5,6 @@ from __future__ import annotations
 from html.parser import HTMLParser
 
 import pytest
-
 from tests.faces.console.conftest import HARM
 
 PAGES = ("/review", "/library", "/tags", "/tags/history", "/topics", "/models", "/health", "/keys")
@@ -65,7 +64,9 @@ def test_no_page_runs_what_somebody_wrote(page, filled, browse):
     assert Reader(text).in_script == []
 
 
-@pytest.mark.parametrize("page", ["/review/1", "/videos/1", "/tags/3", "/topics", "/health", "/library", "/tags"])
+@pytest.mark.parametrize(
+    "page", ["/review/1", "/videos/1", "/tags/3", "/topics", "/health", "/library", "/tags"]
+)
 def test_what_somebody_wrote_stands_there_as_he_wrote_it(page, filled, browse):
     assert "&lt;script&gt;alert(" in browse("admin").get(page).text
 

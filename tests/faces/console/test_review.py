@@ -71,7 +71,9 @@ def test_the_most_doubtful_video_comes_first_and_next_leads_on(filled, browse):
 
 
 def test_the_next_video_is_loaded_ahead(filled, browse):
-    assert re.search(r'<video hidden muted preload="auto"[^>]*src="/v1/videos/2/media"', browse().get("/review").text)
+    assert re.search(
+        r'<video hidden muted preload="auto"[^>]*src="/v1/videos/2/media"', browse().get("/review").text
+    )
 
 
 def test_a_skip_that_is_no_list_of_numbers_is_passed_over(filled, browse):

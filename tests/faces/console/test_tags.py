@@ -31,7 +31,9 @@ def test_a_tag_that_hits_nothing_says_so(filled, browse):
 
 
 def test_a_tag_is_added_with_all_that_is_said_of_it(filled, browse):
-    answer = browse().post("/tags/add", text="sunset", aliases="dusk, dawn", threshold="40", expires="2040-01-31")
+    answer = browse().post(
+        "/tags/add", text="sunset", aliases="dusk, dawn", threshold="40", expires="2040-01-31"
+    )
     assert answer.url.path.startswith("/tags/")
     record = show_tag(filled, "sunset").line.record
     assert record.aliases == ("dusk", "dawn")

@@ -110,7 +110,6 @@ def serve_http(
 def _prepare(home: Path, model: Path | None, *, need_keys: bool) -> None:
     """Make the installation if there is none, and take the model in if it has none."""
     from tagtower.config.installation import FILE
-    from tagtower.config.installation import FILE
     from tagtower.errors import MissingExtraError
     from tagtower.usecases.installation import keys, models
     from tagtower.usecases.installation.home import init, open_installation
