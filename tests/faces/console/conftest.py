@@ -171,10 +171,10 @@ def fill(installation: Installation) -> None:
         connection.execute(
             insert(schema.videos),
             [
-                {**video, "title": HARM, "description": HARM, "shelf": "labelled"},
-                {**video, "title": "a walk", "description": None, "shelf": "labelled"},
-                {**video, "title": None, "description": None, "shelf": "unlabelled"},
-                {**video, "title": "broken", "description": None, "shelf": "failed"},
+                {**video, "title": HARM, "description": HARM, "words": "script alert", "shelf": "labelled"},
+                {**video, "title": "a walk", "description": None, "words": "a walk", "shelf": "labelled"},
+                {**video, "title": None, "description": None, "words": "", "shelf": "unlabelled"},
+                {**video, "title": "broken", "description": None, "words": "broken", "shelf": "failed"},
             ],
         )
         connection.execute(

@@ -18,6 +18,8 @@ FORMS = (
     ("/tags/retire", {"tag": "#1"}),
     ("/tags/1", {"what": "retire"}),
     ("/topics/decide", {"decision": "approve", "tag": "#4"}),
+    ("/topics/feeds", {"url": "https://news.example/", "policy": "quarantine"}),
+    ("/topics/feeds/pause", {"url": "https://news.example/"}),
     ("/models/promote", {"name": "second"}),
     ("/models/roll-back", {}),
     ("/models/build", {"name": "second"}),

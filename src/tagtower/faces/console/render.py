@@ -105,7 +105,7 @@ def environment() -> Environment:
     return made
 
 
-def share(value: float | None, digits: int = 0) -> str:
+def share(value: float | int | None, digits: int = 0) -> str:
     """Return a share as a percentage."""
     return "–" if value is None else f"{value * 100:.{digits}f} %"
 
@@ -115,10 +115,11 @@ def count(value: int) -> str:
     return f"{value:,}".replace(",", "\u202f")
 
 
-def size(value: float | None) -> str:
+def size(count: int | None) -> str:
     """Return a number of bytes as a person reads it."""
-    if value is None:
+    if count is None:
         return "–"
+    value = float(count)
     for unit in ("B", "KiB", "MiB", "GiB"):
         if value < 1024:
             return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
@@ -126,7 +127,7 @@ def size(value: float | None) -> str:
     return f"{value:.1f} TiB"
 
 
-def length(seconds: float | None) -> str:
+def length(seconds: float | int | None) -> str:
     """Return a length of time as players show it."""
     if seconds is None:
         return ""

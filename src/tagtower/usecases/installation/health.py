@@ -10,9 +10,10 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from tagtower.library.feeds import FeedRecord, list_feeds
 from tagtower.library.models import active_model
-from tagtower.library.schema import erasing, erasures, feeds, sweeps, tags, verdicts, videos
-from tagtower.library.shelves import ShelfCounts, count_shelves, retry_failed
+from tagtower.library.schema import erasing, erasures, sweeps, tags, verdicts, videos
+from tagtower.library.shelves import ShelfCounts, count_shelves
 from tagtower.library.workers import WorkerRecord, list_workers
 from tagtower.usecases.installation.home import Installation
 
@@ -31,19 +32,6 @@ class FailureGroup:
     message: str
     hint: str | None
     videos: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FeedLine:
-    """A feed of hot topics, and when it was read last."""
-
-    id: int
-    url: str
-    state: str
-    policy: str
-    polled_at: datetime | None
-    failures: int
-    error: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +66,7 @@ class Health:
     stored_videos: int
     stored_bytes: int
     disk_free: int | None
-    feeds: tuple[FeedLine, ...]
+    feeds: tuple[FeedRecord, ...]
     erased: int
     erasures: tuple[Erasing, ...]
 
@@ -141,17 +129,10 @@ def health(installation: Installation) -> Health:
             disk_free=None
             if installation.settings.places.media_url
             else shutil.disk_usage(installation.home).free,
-            feeds=_feeds(connection),
+            feeds=tuple(list_feeds(connection)),
             erased=connection.scalar(select(func.count()).select_from(erasures)) or 0,
             erasures=_erasures(connection),
         )
-
-
-def retry(installation: Installation, kind: str | None = None) -> int:
-    """Put failed videos back on the unlabelled shelf, those of one reason or all; return how many."""
-    with installation.database.write() as connection:
-        kinds = None if kind is None else [kind]
-        return retry_failed(connection, kinds=kinds, now=installation.clock())
 
 
 def failures(connection: Connection) -> tuple[FailureGroup, ...]:
@@ -194,12 +175,6 @@ def _per_hour(connection: Connection, now: datetime) -> tuple[int, ...]:
             or 0
         )
     return tuple(counts)
-
-
-def _feeds(connection: Connection) -> tuple[FeedLine, ...]:
-    columns = (feeds.c.id, feeds.c.url, feeds.c.state, feeds.c.policy, feeds.c.polled_at)
-    rows = connection.execute(select(*columns, feeds.c.failures, feeds.c.error).order_by(feeds.c.id))
-    return tuple(FeedLine(*row) for row in rows)
 
 
 def _erasures(connection: Connection) -> tuple[Erasing, ...]:

@@ -10,7 +10,8 @@ from fastapi.responses import Response
 from tagtower.faces.console.access import Editor
 from tagtower.faces.console.render import Flash, go, page
 from tagtower.faces.console.routes import ConsoleRoute
-from tagtower.usecases.installation.health import health, retry
+from tagtower.usecases.installation.health import health
+from tagtower.usecases.installation.retry import retry
 
 router = APIRouter(route_class=ConsoleRoute)
 
@@ -24,5 +25,5 @@ def state(seat: Editor) -> Response:
 @router.post("/health/retry")
 def again(seat: Editor, kind: Annotated[str, Form()] = "") -> Response:
     """Put failed videos back on the unlabelled shelf."""
-    moved = retry(seat.installation, kind or None)
+    moved = retry(seat.installation, kinds=[kind] if kind else None).videos
     return go("/health", Flash(f"{moved:,} videos are tried again."))

@@ -7,14 +7,15 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Form
 from fastapi.responses import Response
 
-from tagtower.faces.console.access import Editor
+from tagtower.errors import UsageError
+from tagtower.faces.console.access import Admin, Editor
 from tagtower.faces.console.render import Flash, go, page
 from tagtower.faces.console.routes import ConsoleRoute
 from tagtower.library.curation.reading import TagFilter
 from tagtower.usecases.installation import curate
 from tagtower.usecases.installation.curate import Editing
-from tagtower.usecases.installation.health import health
 from tagtower.usecases.installation.tag_pages import list_tag_page
+from tagtower.usecases.installation.topics import add_feed, list_feeds, pause_feed, resume_feed
 
 PAGE = 100
 
@@ -26,8 +27,15 @@ def topics(seat: Editor) -> Response:
     """Show the tags in quarantine, the hottest first."""
     found = list_tag_page(seat.installation, TagFilter(state="quarantined"), order="newest", limit=PAGE)
     lines = sorted(found.lines, key=lambda line: (-line.heat, -line.record.id))
-    feeds = {f"feed:{one.id}": one for one in health(seat.installation).feeds}
-    return page(seat.request, "topics.html.j2", lines=lines, feeds=feeds, total=found.total)
+    feeds = {one.origin: one for one in list_feeds(seat.installation)}
+    return page(
+        seat.request,
+        "topics.html.j2",
+        lines=lines,
+        feeds=feeds,
+        total=found.total,
+        may=seat.principal.may("admin"),
+    )
 
 
 @router.post("/topics/decide")
@@ -47,3 +55,21 @@ def decide(
         outcome = curate.retire(seat.installation, by, tag)
         said = f"{len(outcome.edits)} dismissed."
     return go("/topics", Flash(said, undo=outcome.version))
+
+
+@router.post("/topics/feeds")
+def bring_in(
+    seat: Admin, url: Annotated[str, Form()], policy: Annotated[Literal["quarantine", "approve"], Form()]
+) -> Response:
+    """Add a feed; files of the server's own machine are read only where its command line says so."""
+    if not url.strip().lower().startswith(("http://", "https://")):
+        raise UsageError("This is no address of a feed.", hint="It begins with https:// or http://.")
+    feed = add_feed(seat.installation, url.strip(), policy=policy)
+    return go("/topics", Flash(f"{feed.url} is read from now on."))
+
+
+@router.post("/topics/feeds/{state}")
+def switch(seat: Admin, state: Literal["pause", "resume"], url: Annotated[str, Form()]) -> Response:
+    """Let a feed be read no more, or again."""
+    feed = (pause_feed if state == "pause" else resume_feed)(seat.installation, url)
+    return go("/topics", Flash(f"{feed.url} is {feed.state}."))
