@@ -5,14 +5,15 @@ Every function works inside its caller's transaction. Writing the same twice lea
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Connection, and_, delete, insert, null, select, update
 
-from tagtower.library.schema import answers, suggestions, tags
+from tagtower.library.schema import answers, suggestions, tags, videos
 
 Origin: TypeAlias = Literal["model", "retro"]
 
@@ -45,10 +46,11 @@ def write_suggestions(
 
     What the model said when it looked at the video (`model`) comes before what a sweep found later (`retro`): of the
     same tag, the retro one is dropped. Tags that are no longer there are left out. Under `model` it is also noted that
-    the model has answered, even where it suggests nothing.
+    the model has answered, even where it suggests nothing. Neighbours that were erased meanwhile are no evidence any
+    more.
     """
     there = _present(connection, [one.tag_id for one in suggested])
-    kept = {one.tag_id: one for one in suggested if one.tag_id in there}
+    kept = {one.tag_id: one for one in _of_the_living(connection, suggested) if one.tag_id in there}
     own = and_(suggestions.c.video_id == video_id, suggestions.c.model_id == model_id)
     connection.execute(delete(suggestions).where(own, suggestions.c.origin == origin))
     if origin == "model":
@@ -181,6 +183,37 @@ def _note_answer(
     connection.execute(
         insert(answers).values(video_id=video_id, model_id=model_id, library_version=library_version, at=at)
     )
+
+
+def _of_the_living(connection: Connection, suggested: Sequence[Suggested]) -> list[Suggested]:
+    """The suggestions with the evidence of such stored videos as are there, and stay until the transaction ends."""
+    named = {number for one in suggested for number in map(_number, _neighbours(one)) if number is not None}
+    if not named:
+        return list(suggested)
+    living: set[int] = set()
+    for part in _parts(sorted(named)):
+        rows = select(videos.c.id).where(videos.c.id.in_(part)).order_by(videos.c.id)
+        living.update(connection.scalars(rows.with_for_update(read=True, key_share=True)))
+    kept = []
+    for one in suggested:
+        found = [each for each in _neighbours(one) if (number := _number(each)) is None or number in living]
+        if len(found) == len(_neighbours(one)):
+            kept.append(one)
+        else:
+            kept.append(replace(one, evidence={**(one.evidence or {}), "neighbours": found}))
+    return kept
+
+
+def _neighbours(one: Suggested) -> list[dict[str, Any]]:
+    return list((one.evidence or {}).get("neighbours", ()))
+
+
+def _number(neighbour: Mapping[str, Any]) -> int | None:
+    """The number of a neighbour that is a stored video, None for one of the model's own."""
+    if isinstance(neighbour.get("video"), int):
+        return int(neighbour["video"])
+    named = re.fullmatch(r"video:([0-9]{1,18})", str(neighbour.get("id")))
+    return int(named[1]) if named else None
 
 
 def _present(connection: Connection, wanted: Collection[int]) -> set[int]:
