@@ -24,6 +24,7 @@ from tagtower.faces.cli import (
     demo,
     embed,
     evaluate,
+    feedback,
     label,
     models,
     start,
@@ -55,6 +56,7 @@ app.command("worker")(worker.worker)
 app.add_typer(tags.app, name="tags")
 app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="models")
+app.add_typer(feedback.app, name="feedback")
 app.add_typer(config.app, name="config")
 
 
