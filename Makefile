@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 TORCH_INDEX ?=
 TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 OUT ?= demo
+# Processes that run the tests, one thread each: two threads on a busy core are much slower than one.
+JOBS ?= 2
 
 .PHONY: help demo test test-slow check docs bench clean
 .DEFAULT_GOAL := help
@@ -33,8 +35,8 @@ $(VENV)/.installed-bench: $(VENV)/.installed-dev
 demo: $(VENV)/.installed  ## make a small corpus of real clips, train on it, evaluate, label, write a report (OUT=folder)
 	$(BIN)/tagtower demo --out $(OUT)
 
-test: $(VENV)/.installed-dev  ## run the tests (a few minutes)
-	$(BIN)/python -m pytest -m "not slow"
+test: $(VENV)/.installed-dev  ## run the tests (a few minutes; JOBS=processes)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not slow"
 
 test-slow: $(VENV)/.installed-dev  ## run the slow tests, the demo among them
 	$(BIN)/python -m pytest -m slow

@@ -50,7 +50,9 @@ def fill(database: Database, count: int) -> None:
         for name in ("old", "new"):
             add_model(connection, NewModel(name, name, f"m-{name}", f"v-{name}", 4, "cosine", {}), AT)
         row = {"state": "active", "origin": "person", "created_at": AT}
-        connection.execute(insert(tags), [{"id": one + 1, "text": f"tag {one}", **row} for one in range(2 * EACH)])
+        connection.execute(
+            insert(tags), [{"id": one + 1, "text": f"tag {one}", **row} for one in range(2 * EACH)]
+        )
     for first in range(1, count + 1, AT_ONCE):
         ids = range(first, min(first + AT_ONCE, count + 1))
         with database.write() as connection:

@@ -95,6 +95,7 @@ class Peak(threading.Thread):
         self.ended = threading.Event()
 
     def run(self) -> None:
+        """Look every hundredth of a second."""
         while not self.ended.wait(0.01):
             self.mib = max(self.mib, anonymous_mib())
 

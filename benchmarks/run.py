@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ALONE = ("sampling", "mining")
+ALONE = ("sampling", "mining", "search")
 WITH_DATA = (
     "hostile",
     "titles",

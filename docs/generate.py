@@ -13,7 +13,13 @@ from typing import Any
 
 import typer
 
-from tagtower.config.explain import all_settings
+from tagtower.config.explain import Setting, all_settings
+from tagtower.config.installation import (
+    DATABASE_VARIABLE,
+    FILE,
+    MEDIA_VARIABLE,
+    InstallationSettings,
+)
 from tagtower.config.presets import ABOUT, PRESETS
 from tagtower.faces.cli.main import app
 
@@ -22,9 +28,13 @@ FOLDER = Path(__file__).parent / "reference"
 
 def main() -> int:
     """Write the pages, or compare them; return the exit code."""
-    pages = {"settings.md": settings_page(), "commands.md": commands_page()}
+    pages = {
+        "settings.md": settings_page(),
+        "installation.md": installation_page(),
+        "commands.md": commands_page(),
+    }
     if "--check" in sys.argv:
-        stale = [name for name, text in pages.items() if (FOLDER / name).read_text(encoding="utf-8") != text]
+        stale = [name for name, text in pages.items() if _written(name) != text]
         print("\n".join(f"docs/reference/{name} is stale: run make docs" for name in stale))  # noqa: T201
         return 1 if stale else 0
     FOLDER.mkdir(exist_ok=True)
@@ -40,9 +50,33 @@ def settings_page() -> str:
         "",
         "Generated from the code by `make docs`. A setting is given as `--set section.key=value`, or in a TOML file",
         "(`--config`) as a key in the table of its section.",
+        *_settings(all_settings()),
     ]
+    lines += ["", "## Presets"]
+    for name, sections in PRESETS.items():
+        lines += ["", f"### {name}", "", f"{ABOUT[name]}.", "", "```toml"]
+        for title, values in sections.items():
+            lines += [f"[{title}]", *(f"{key} = {_toml(value)}" for key, value in values.items())]
+        lines.append("```")
+    return "\n".join(lines) + "\n"
+
+
+def installation_page() -> str:
+    """Return the page of the settings of an installation."""
+    lines = [
+        "# Settings of an installation",
+        "",
+        f"Generated from the code by `make docs`. They stand in HOME/{FILE}, as keys in the table of their section.",
+        f"`{DATABASE_VARIABLE}` and `{MEDIA_VARIABLE}` come before `places.database_url` and `places.media_url`.",
+        *_settings(all_settings(InstallationSettings)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _settings(settings: tuple[Setting, ...]) -> list[str]:
+    lines: list[str] = []
     section = ""
-    for one in all_settings():
+    for one in settings:
         if one.key.split(".")[0] != section:
             section = one.key.split(".")[0]
             lines += [
@@ -56,13 +90,7 @@ def settings_page() -> str:
         lines.append(
             f"| `{one.key}` | {kind} | `{_shown(one.default)}` | {one.description.replace('|', '/')} |"
         )
-    lines += ["", "## Presets"]
-    for name, sections in PRESETS.items():
-        lines += ["", f"### {name}", "", f"{ABOUT[name]}.", "", "```toml"]
-        for title, values in sections.items():
-            lines += [f"[{title}]", *(f"{key} = {_toml(value)}" for key, value in values.items())]
-        lines.append("```")
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def commands_page() -> str:
@@ -76,7 +104,10 @@ def commands_page() -> str:
 def _command(name: str, command: Any) -> list[str]:
     children = getattr(command, "commands", None)
     if children is not None:
-        return [line for key, child in children.items() for line in _command(f"{name} {key}", child)]
+        own = [one for one in command.params if one.param_type_name == "argument"]
+        name = " ".join([name, *(one.metavar or one.name.upper() for one in own)])
+        shown = [(key, child) for key, child in children.items() if not child.hidden]
+        return [line for key, child in shown for line in _command(f"{name} {key}", child)]
     arguments = [one for one in command.params if one.param_type_name == "argument"]
     usage = " ".join([name, *(one.metavar or one.name.upper() for one in arguments), "[OPTIONS]"])
     lines = ["", f"## {name}", "", (command.help or "").strip(), "", "```", usage, "```"]
@@ -89,6 +120,11 @@ def _command(name: str, command: Any) -> list[str]:
         needed = " (required)" if one.required else ""
         lines.append(f"| {names} | {getattr(one, 'help', None) or ''}{needed} | {default} |")
     return lines
+
+
+def _written(name: str) -> str:
+    path = FOLDER / name
+    return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 def _shown(value: object) -> str:

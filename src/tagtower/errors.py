@@ -7,12 +7,14 @@
     ├── InputError                  something handed in is unusable; it names the file, line or field
     │   ├── MediaError              a media file
     │   ├── ManifestError           a manifest or one of its rows
-    │   └── TagLibraryError         a tag library or one of its entries
+    │   ├── TagLibraryError         a tag library or one of its entries
+    │   └── FeedError               a feed of headlines
     ├── ModelError                  a model folder is missing, incomplete, altered or of another version
     │   └── FingerprintError        vectors of two different models were about to be mixed
     ├── OfflineError                a hub name was given and the hub cannot be reached
     ├── StorageError                the disk is full, read-only, or a stored file is damaged
     │   └── DatabaseError           the database is gone, locked, full, or of another version
+    ├── FetchError                  something outside may not, or cannot, be fetched
     ├── NotFoundError               there is no such tag, video, model or feed
     ├── ConflictError               someone else has changed the same thing, or it is in another state
     └── TrainingError               training cannot start or go on
@@ -91,6 +93,10 @@ class TagLibraryError(InputError):
     """A tag library, or one entry of it, cannot be used."""
 
 
+class FeedError(InputError):
+    """A feed of headlines cannot be used."""
+
+
 class ModelError(TagTowerError):
     """A model folder is missing, incomplete, altered, or written by another version."""
 
@@ -109,6 +115,10 @@ class StorageError(TagTowerError):
 
 class DatabaseError(StorageError):
     """The database of an installation is gone, locked, full, or of another version."""
+
+
+class FetchError(TagTowerError):
+    """Something outside may not be fetched, or cannot: a feed, or a video by its address."""
 
 
 class NotFoundError(TagTowerError):

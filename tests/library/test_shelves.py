@@ -156,25 +156,43 @@ def test_a_worker_that_vanished_costs_its_videos_an_attempt(database: Database) 
 
 def test_what_ends_its_worker_again_and_again_takes_no_other_video_with_it(database: Database) -> None:
     ids = hand_in(database, 4)  # the third ends whoever opens it
-    shelves: dict[int, str] = {}
-    for round_ in range(1, 40):
-        now = later(61 * round_)
+    now, leases = NOON, 0
+    for _ in range(400):
+        now += timedelta(seconds=5)
         leased = lease(database, 4, now=now)
         if not leased:
-            break
-        fine = []
+            continue
+        leases += 1
         for one in leased:
             if one.id == ids[2]:
+                now += timedelta(seconds=61)  # until somebody notices
                 break
-            fine.append(one)
-        else:
-            for one in fine:
-                with database.write() as connection:
-                    complete(connection, [one.id], one.token, now=now)
-    for video in ids:
-        shelves[video] = row(database, video).shelf
+            with database.write() as connection:
+                complete(connection, [one.id], one.token, now=now)
+    shelves = {video: row(database, video).shelf for video in ids}
     assert shelves == {ids[0]: "labelled", ids[1]: "labelled", ids[2]: "failed", ids[3]: "labelled"}
-    assert row(database, ids[2]).error["type"] == "lost"
+    assert row(database, ids[3]).attempts == 0
+    found = row(database, ids[2])
+    assert (found.error["type"], found.attempts) == ("lost", 2 * RULES.attempts)
+
+
+def test_a_lost_video_waits_longer_each_time_but_not_after_the_first(database: Database) -> None:
+    first, _ = hand_in(database, 2)
+    lease(database, 1)
+    (again,) = lease(database, 1, now=later(61))
+    assert (again.id, again.attempts) == (first, 1)
+    waits, at = [], 61.0
+    for _ in range(3):
+        at += 61
+        (other,) = lease(database, 1, now=later(at))
+        assert other.id != first
+        with database.write() as connection:
+            release(connection, other.token)
+        waits.append((row(database, first).not_before - later(at)).total_seconds())
+        at += waits[-1]
+        (again,) = lease(database, 1, now=later(at))
+        assert again.id == first
+    assert waits == [10, 15, 15]  # the last at its ceiling
 
 
 @pytest.mark.parametrize("jump", [timedelta(hours=-3), timedelta(days=-400)])

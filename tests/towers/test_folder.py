@@ -14,6 +14,7 @@ from tagtower.features.spectra import FRONTENDS
 from tagtower.storage.hashing import hash_json
 from tagtower.towers import TwoTower, collate_texts, collate_videos, load_model, save_model
 from tagtower.towers.audio import NETWORKS
+from tagtower.towers.folder import replace_ranking
 
 from .conftest import TAGS, random_video, tiny_tower
 
@@ -236,6 +237,33 @@ def test_what_ranks_beside_the_towers_moves_the_model_and_no_vector(tmp_path: Pa
     assert plain[0] == plain[1] == first[0] == other[0]
     assert first == again
     assert len({plain[1], first[1], other[1]}) == 3
+
+
+def test_the_ranking_part_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    def write(text: str | None) -> Callable[[Path], None]:
+        def save(folder: Path) -> None:
+            folder.mkdir()
+            (folder / "calibration.json").write_text(text or "half")
+            if text is None:
+                raise RuntimeError
+
+        return save
+
+    save_model(tmp_path / "model", tiny_tower(), TAGS, METRICS, "# A card", write("1"))
+    (tmp_path / "model" / "logs").mkdir()
+    (tmp_path / "model" / "logs" / "events").write_text("kept")
+    first = load_model(tmp_path / "model")
+    with pytest.raises(RuntimeError):
+        replace_ranking(tmp_path / "model", write(None))
+    assert load_model(tmp_path / "model").model_fingerprint == first.model_fingerprint
+    replace_ranking(tmp_path / "model", write("2"))
+    second = load_model(tmp_path / "model")
+    assert second.model_fingerprint != first.model_fingerprint
+    assert second.vector_fingerprint == first.vector_fingerprint
+    assert (tmp_path / "model" / "logs" / "events").read_text() == "kept"
+    assert [one.name for one in tmp_path.iterdir()] == ["model"]
+    replace_ranking(tmp_path / "model", write("1"))
+    assert load_model(tmp_path / "model").model_fingerprint == first.model_fingerprint
 
 
 def test_saving_again_replaces_the_folder(tmp_path: Path) -> None:

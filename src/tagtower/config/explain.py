@@ -26,10 +26,10 @@ class Setting:
 
 
 @cache
-def all_settings() -> tuple[Setting, ...]:
-    """Every setting, in the order of the sections."""
+def all_settings(whole: type[BaseModel] = Settings) -> tuple[Setting, ...]:
+    """Every setting of a model and its training, or of another `whole`, in the order of the sections."""
     found = []
-    for section, field in Settings.model_fields.items():
+    for section, field in whole.model_fields.items():
         model = field.annotation
         assert isinstance(model, type)
         assert issubclass(model, BaseModel)

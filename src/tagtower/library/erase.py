@@ -242,12 +242,12 @@ def scrub_evidence(database: Database, video_ids: Sequence[int]) -> dict[int, in
     """
     changed: Counter[int] = Counter()
     for start in range(0, len(video_ids), AT_ONCE):
-        part = {str(one): one for one in video_ids[start : start + AT_ONCE]}
-        while found := _with_evidence(database, list(part)):
+        part = list(video_ids[start : start + AT_ONCE])
+        while found := _with_evidence(database, part):
             for first in range(0, len(found), AT_ONCE):
                 with database.write() as connection:
                     for row in found[first : first + AT_ONCE]:
-                        changed.update(part[one] for one in _scrub(connection, row, part.keys()))
+                        changed.update(_scrub(connection, row, part))
     return dict(changed)
 
 
@@ -376,18 +376,21 @@ def _matching(connection: Connection, condition: ColumnElement[bool]) -> int:
     return connection.scalar(select(func.count()).where(condition)) or 0
 
 
-def _with_evidence(database: Database, video_ids: Sequence[str]) -> Sequence[Any]:
-    with database.read() as connection:
+def _with_evidence(database: Database, video_ids: Sequence[int]) -> Sequence[Any]:
+    """Return the suggestions that name one of these videos as a neighbour."""
+    asked: list[ColumnElement[bool]] = []
+    for one in video_ids:
         if database.dialect == "sqlite":
             text = cast(suggestions.c.evidence, Text)
-            asked = [text.contains(f'"id": "{one}"', autoescape=True) for one in video_ids]
+            ends = (f'"video": {one}}}', f'"video": {one},', f'"id": "video:{one}"')
+            asked += [text.contains(end, autoescape=True) for end in ends]
         else:
-            asked = [
-                suggestions.c.evidence.op("@>")(
-                    cast(literal(json.dumps({"neighbours": [{"id": str(one)}]})), JSONB)
-                )
-                for one in video_ids
+            named: tuple[dict[str, Any], ...] = ({"video": one}, {"id": f"video:{one}"})
+            asked += [
+                suggestions.c.evidence.op("@>")(cast(literal(json.dumps({"neighbours": [name]})), JSONB))
+                for name in named
             ]
+    with database.read() as connection:
         return connection.execute(
             select(
                 suggestions.c.video_id,
@@ -398,11 +401,14 @@ def _with_evidence(database: Database, video_ids: Sequence[str]) -> Sequence[Any
         ).all()
 
 
-def _scrub(connection: Connection, row: Any, erased: Collection[str]) -> list[str]:
+def _scrub(connection: Connection, row: Any, erased: Collection[int]) -> list[int]:
     """Write a suggestion's evidence without the neighbours that were erased, and return those."""
-    neighbours = row.evidence.get("neighbours", ())
-    gone = [str(one["id"]) for one in neighbours if str(one["id"]) in erased]
-    kept = [one for one in neighbours if str(one["id"]) not in erased]
+    gone: list[int] = []
+    kept = []
+    for one in row.evidence.get("neighbours", ()):
+        named = [video for video in erased if one.get("video") == video or one.get("id") == f"video:{video}"]
+        gone += named
+        kept += [] if named else [one]
     connection.execute(
         update(suggestions)
         .where(

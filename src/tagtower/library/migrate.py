@@ -43,7 +43,7 @@ def check_schema(database: Database) -> None:
         raise DatabaseError("The database has no installation.", hint="Make one with: tagtower init HOME")
     if found == newest_schema():
         return
-    if found in _known():
+    if found in known_schemas():
         raise DatabaseError(
             f"The database has the schema {found}, this program works with {newest_schema()}.",
             hint="Back it up, stop the other programs, then: tagtower init HOME --upgrade",
@@ -62,7 +62,7 @@ def upgrade(database: Database, revision: str = "head") -> None:
         DatabaseError: the database is of a newer program.
     """
     found = schema_of(database)
-    if found is not None and found not in _known():
+    if found is not None and found not in known_schemas():
         check_schema(database)
     with database.write() as connection:
         _lock(connection)
@@ -76,7 +76,8 @@ def downgrade(database: Database, revision: str) -> None:
         command.downgrade(_config(connection), revision)
 
 
-def _known() -> set[str]:
+def known_schemas() -> set[str]:
+    """Return every version of the schema that this program can bring up to date."""
     return {step.revision for step in ScriptDirectory(str(SCRIPTS)).walk_revisions()}
 
 

@@ -396,6 +396,7 @@ feeds = Table(
     _one_of("kind", "auto", "rss", "json", "csv"),
     _one_of("state", "active", "paused"),
     _one_of("policy", "quarantine", "approve"),
+    sqlite_autoincrement=True,  # its number stands in the origin of tags, so it is never given again
 )
 
 # Entries that were read already, by a hash of what names them.
@@ -416,6 +417,79 @@ feed_phrases = Table(
     Column("phrase", Text, primary_key=True),  # normalized; "" counts all entries of the hour
     Column("text", Text, nullable=False),
     Column("entries", Integer, nullable=False),
+)
+
+# --- the server ---------------------------------------------------------------------------------------------------
+
+# Who may ask the server for what. Of a key only its hash is kept.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("role", String(8), nullable=False),
+    Column("hash", String(64), nullable=False, unique=True),  # SHA-256 of the key
+    Column("created_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+    _one_of("role", "terminal", "editor", "admin"),
+    sqlite_autoincrement=True,  # a session that names a key can never mean another one
+)
+
+# Files on their way in; how much of one has come is the size of its file.
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("principal", Text, nullable=False),  # who began it; nobody else goes on with it
+    Column("length", BigInteger),  # bytes, where it was announced
+    Column("started_at", Instant, nullable=False),
+    Column("touched_at", Instant, nullable=False, index=True),
+    _ref("videos.id", name="video_id", cascade=True, index=True),  # once it is complete
+    Column("result", Json),  # what was answered then
+)
+
+# Answers to requests that carried an idempotency key, so that the same request again gets the same answer.
+replies = Table(
+    "replies",
+    metadata,
+    Column("principal", Text, primary_key=True),
+    Column("key", String(200), primary_key=True),
+    Column("request", String(64), nullable=False),  # a hash of what was asked
+    Column("at", Instant, nullable=False, index=True),
+    Column("status", Integer),  # none while it is worked on
+    Column("body", Json),
+    Column("headers", Json),
+    _ref("videos.id", name="video_id", cascade=True, index=True),
+)
+
+# What happened, for those who wait for it. An event is written in the transaction of what it tells of.
+events = Table(
+    "events",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("at", Instant, nullable=False, index=True),
+    Column("kind", String(24), nullable=False),
+    Column("data", Json, nullable=False),
+    _ref("videos.id", name="video_id", cascade=True, index=True),
+    sqlite_autoincrement=True,
+)
+
+# Addresses that events are sent to, one after the other.
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("url", Text, nullable=False, unique=True),
+    Column("secret", Text, nullable=False),  # signs what is sent, so the hash of it would not do
+    Column("kinds", Json, nullable=False),  # an empty list means all
+    Column("allow_private", Boolean, nullable=False, default=False),
+    Column("created_at", Instant, nullable=False),
+    Column("sent", BigInteger, nullable=False),  # the last event that was delivered or passed over
+    Column("not_before", Instant),
+    Column("lease_until", Instant),
+    Column("failures", Integer, nullable=False, default=0),  # in a row
+    Column("error", Text),
+    sqlite_autoincrement=True,
 )
 
 # Videos whose rows are gone already and whose files are being removed: what is left to do if the program is killed.

@@ -23,6 +23,12 @@ Shelf: TypeAlias = Literal["unlabelled", "labelled", "failed"]
 LOST = "lost"
 """The kind of failure that is noted where a worker took a video and was never heard of again."""
 
+LOSSES = 2
+"""A lost lease counts half: whoever ends workers by force, or cuts the power, says nothing about the videos."""
+
+SUSPECT = 2
+"""After so many failed or lost attempts a video is leased alone."""
+
 AT_A_TIME = 500
 """Ids in one statement, below every limit of both engines."""
 
@@ -91,44 +97,34 @@ def take(
 ) -> list[LeasedVideo]:
     """Lease up to `count` unlabelled videos to `worker`: those whose next attempt is due, then the oldest.
 
-    A lease that ran out counts as a failed attempt of its video, since the video may be what ended the worker; one that
-    was lost before is leased alone, so that it takes no others with it, and at last goes to the failed shelf.
+    A lease that ran out is a lost attempt of its video, which may be what ended the worker. Once is nothing; from then
+    on the video waits, each time twice as long, and lost for the `LOSSES`-fold of the attempts that a video has, it
+    goes to the failed shelf. One that failed or was lost twice is leased alone, so that it takes no others with it.
     """
-    rows = _free(connection, count, now, rules)
-    spent = [row for row in rows if row.lease_token is not None and row.attempts + 1 >= rules.attempts]
-    for row in spent:
-        _end(connection, row.id, _lost(row), row.attempts + 1, now)
-    rows = [row for row in rows if row not in spent]
-    suspects = [row for row in rows if row.lease_token is not None and row.attempts >= 1]
-    if suspects:
-        rows = suspects[:1] if rows[0] == suspects[0] else [row for row in rows if row not in suspects]
+    while True:
+        fresh: list[Any] = []
+        settled = False
+        for row in _free(connection, count, now, rules):
+            lost = row.lease_token is not None
+            attempts = row.attempts + lost
+            if lost and attempts >= LOSSES * rules.attempts:
+                _end(connection, row.id, _lost(row), attempts, now)
+            elif lost and attempts > 1:
+                _wait(connection, row.id, _lost(row), attempts, now + back_off(attempts - 1, rules))
+            else:
+                fresh.append(row)
+                continue
+            settled = True
+        if not settled:
+            break
+    if fresh and fresh[0].attempts >= SUSPECT:
+        fresh = fresh[:1]
     token = secrets.token_hex(16)
-    taken = []
-    for row in rows:
-        attempts = row.attempts + (row.lease_token is not None)
-        values: dict[str, Any] = {"attempts": attempts}
-        if row.lease_token is not None:
-            values["error"] = _lost(row).to_json()
-        connection.execute(
-            update(videos)
-            .where(videos.c.id == row.id)
-            .values(lease_token=token, lease_worker=worker, lease_until=now + lease_length(rules), **values)
-        )
-        taken.append(
-            LeasedVideo(
-                row.id,
-                token,
-                attempts,
-                row.media,
-                row.stored,
-                row.content_hash,
-                row.title,
-                row.description,
-                row.subtitles,
-                row.published_at,
-            )
-        )
-    return taken
+    return [
+        _lease(connection, row, worker, token, now, rules)
+        for row in fresh
+        if row.attempts < SUSPECT or len(fresh) == 1
+    ]
 
 
 def has_due(connection: Connection, *, now: datetime, rules: WorkerSettings) -> bool:
@@ -197,16 +193,7 @@ def fail(
     if failure.lasting or attempts >= rules.attempts:
         _end(connection, video_id, failure, attempts, now)
         return "failed"
-    connection.execute(
-        update(videos)
-        .where(videos.c.id == video_id)
-        .values(
-            **_unleased(),
-            attempts=attempts,
-            not_before=now + back_off(attempts, rules),
-            error=failure.to_json(),
-        )
-    )
+    _wait(connection, video_id, failure, attempts, now + back_off(attempts, rules))
     return "unlabelled"
 
 
@@ -324,6 +311,41 @@ def _free(connection: Connection, count: int, now: datetime, rules: WorkerSettin
         first = free.where(due.is_(None)).order_by(videos.c.id).limit(count - len(rows))
         rows = [*rows, *connection.execute(first.with_for_update(skip_locked=True))]
     return rows
+
+
+def _lease(
+    connection: Connection, row: Any, worker: str, token: str, now: datetime, rules: WorkerSettings
+) -> LeasedVideo:
+    lost = row.lease_token is not None
+    values: dict[str, Any] = {"attempts": row.attempts + lost}
+    if lost:
+        values["error"] = _lost(row).to_json()
+    until = now + lease_length(rules)
+    connection.execute(
+        update(videos)
+        .where(videos.c.id == row.id)
+        .values(lease_token=token, lease_worker=worker, lease_until=until, **values)
+    )
+    return LeasedVideo(
+        row.id,
+        token,
+        row.attempts + lost,
+        row.media,
+        row.stored,
+        row.content_hash,
+        row.title,
+        row.description,
+        row.subtitles,
+        row.published_at,
+    )
+
+
+def _wait(connection: Connection, video_id: int, failure: Failure, attempts: int, until: datetime) -> None:
+    connection.execute(
+        update(videos)
+        .where(videos.c.id == video_id)
+        .values(**_unleased(), attempts=attempts, not_before=until, error=failure.to_json())
+    )
 
 
 def _end(connection: Connection, video_id: int, failure: Failure, attempts: int, now: datetime) -> None:

@@ -6,6 +6,7 @@ A key is made of the hash alone, so no name that a user gave is ever part of a p
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 import tempfile
 from collections.abc import Iterator
@@ -206,8 +207,7 @@ class ObjectStore:
         import obstore
 
         with _object_failures():
-            reader: Any = obstore.open_reader(self._store, checked(key))
-        return reader  # type: ignore[no-any-return]
+            return io.BufferedReader(_ObjectReader(obstore.open_reader(self._store, checked(key))), BLOCK)
 
     def exists(self, key: str) -> bool:
         """Return whether the object is there."""
@@ -236,11 +236,39 @@ class ObjectStore:
 
     def with_hash(self, content_hash: str) -> list[str]:
         """Return the keys of media with this hash."""
+        key = media_key(content_hash)
+        with _object_failures():  # a prefix is whole names, so that all of the folder is listed
+            listed = [str(entry["path"]) for page in self._store.list(key[:2]) for entry in page]
+        return sorted(one for one in listed if one.startswith(key) and KEY.fullmatch(one))
+
+
+@final
+class _ObjectReader(io.RawIOBase):
+    """An object as Python reads files."""
+
+    mode = "rb"
+
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         with _object_failures():
-            listed = [
-                str(entry["path"]) for page in self._store.list(media_key(content_hash)) for entry in page
-            ]
-        return sorted(key for key in listed if KEY.fullmatch(key))
+            return int(self._reader.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self._reader.tell())
+
+    def readinto(self, buffer: Any) -> int:
+        with _object_failures():
+            found = bytes(self._reader.read(len(buffer)))
+        buffer[: len(found)] = found
+        return len(found)
 
 
 def checked(key: str) -> str:

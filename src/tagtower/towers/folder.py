@@ -14,6 +14,7 @@ image/ audio/ ...    configuration of a pretrained backbone, with what it does t
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -136,6 +137,44 @@ def load_model(folder: str | Path, device: torch.device | str = "cpu") -> Loaded
         model_fingerprint=_model_fingerprint(vectors, config["files"]),
         folder=folder,
     )
+
+
+def replace_ranking(folder: str | Path, save_ranking: Callable[[Path], None]) -> None:
+    """Write the ranking part of a model folder anew, whole or not at all; all else of it stays as it is.
+
+    The vector fingerprint stays, the model fingerprint follows the ranking part. Files that stay are linked, so that
+    weights are not written again where the disk can do so.
+
+    Args:
+        save_ranking: writes the whole ranking part into the folder that it is given.
+    Raises:
+        ModelError: as for `load_model`.
+        StorageError: the disk is full or read-only.
+    """
+    folder = Path(folder)
+    config = _checked_config(folder)
+    with atomic_folder(folder) as partial:
+        for file in sorted(folder.rglob("*")):
+            name = file.relative_to(folder).as_posix()
+            if file.is_file() and not _ranks(name):
+                (partial / name).parent.mkdir(parents=True, exist_ok=True)
+                _link_or_copy(file, partial / name)
+        save_ranking(partial / RANKING)
+        kept = {name: digest for name, digest in config["files"].items() if not _ranks(name)}
+        fresh = {
+            file.relative_to(partial).as_posix(): hash_file(file)
+            for file in (partial / RANKING).rglob("*")
+            if file.is_file()
+        }
+        config = {**config, "files": dict(sorted({**kept, **fresh}.items(), key=lambda item: Path(item[0])))}
+        write_json(partial / "config.json", {**config, "sha256": hash_json(config)})
+
+
+def _link_or_copy(file: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(file)
+    except OSError:  # not every disk links
+        shutil.copy2(file, target)
 
 
 def model_files(folder: Path) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
+from tagtower.config import Settings
 from tagtower.library.tagfile import read_tag_library
 from tagtower.library.tags import TagLibrary
 from tagtower.pipeline.words import words_of
@@ -17,6 +18,7 @@ from tagtower.training.manifest import TitleSource, read_manifest
 from tagtower.training.manifest.location import is_local
 from tagtower.training.positives import outside_tags, resolve_tags
 from tagtower.training.splits import assign_splits, group_of, split_counts
+from tagtower.usecases.check_similarity import similar_positives
 
 USES_EDGES = (0, 1, 2, 5, 10, 100, 1000)
 """Library tags are counted by uses from one edge up to, not including, the next."""
@@ -73,6 +75,14 @@ class TagFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class PositiveFacts:
+    """What says which tags belong to a video, `labels` or `similarity`; under the latter, in words, what it found."""
+
+    source: str
+    found: dict[Split, str]
+
+
+@dataclass(frozen=True, slots=True)
 class DataReport:
     """What a manifest and a tag library hold. `problems` are the first of `problem_count`."""
 
@@ -84,6 +94,7 @@ class DataReport:
     videos: VideoFacts
     splits: dict[Split, SplitFacts]
     tags: TagFacts
+    positives: PositiveFacts
     problem_count: int
     problems: tuple[Problem, ...]
 
@@ -98,21 +109,33 @@ def check_data(
     *,
     strict: bool = False,
     titles: TitleSource = "none",
-    val_share: float = 0.15,
-    seed: int = 0,
+    settings: Settings | None = None,
+    store: Path | None = None,
+    bypass_store: bool = False,
 ) -> DataReport:
     """Return what is in a manifest and a tag library, after reading both as training would; subtitle files are read, no
     media are opened.
 
+    Args:
+        settings: those of the training to come: how validation is carved out, and what says which tags belong to a
+            video. Default: the tags of the manifest do.
+        store: folder of the feature store, where titles are compared with tags by vectors; `bypass_store` uses none.
     Raises:
+        ConfigError, ModelError, OfflineError: the text encoder that the settings name cannot be used.
         ManifestError: the manifest cannot be read; or, if `strict`, a row is bad.
         TagLibraryError: the tag library cannot be read.
     """
     problems = Problems()
     read = read_manifest(manifest, strict=strict, problems=problems, titles=titles)
     library = read_tag_library(tags, problems)
-    examples = assign_splits(read.examples, val_share, seed, problems)
-    positives = resolve_tags(examples, library, problems)
+    settings = settings or Settings()
+    examples = assign_splits(read.examples, settings.train.val_share, settings.train.seed, problems)
+    positives: Sequence[tuple[int, ...]] = resolve_tags(examples, library, problems)
+    lines: dict[Split, str] = {}
+    if settings.positives.source == "similarity":
+        positives, lines = similar_positives(
+            examples, positives, library, settings, problems, store=store, bypass_store=bypass_store
+        )
     videos = _video_facts(examples, manifest, problems)
     splits = _split_facts(examples, positives)
     _warn(library, splits, problems)
@@ -125,6 +148,7 @@ def check_data(
         videos=videos,
         splits=splits,
         tags=_tag_facts(examples, positives, library),
+        positives=PositiveFacts(settings.positives.source, lines),
         problem_count=problems.count,
         problems=tuple(problems.first),
     )

@@ -111,7 +111,8 @@ def label(
         # One at a time: an answer comes as soon as it is known, and hangs on no neighbour's padding.
         (one,) = embed_videos(tower, [extracted], batch_size=1)
         assert isinstance(one, Embedded), "no modality is left out"
-        (ordered,) = order(one.vector[None], [words_of(one.video, tower.settings.ranking.fields).texts])
+        words = words_of(one.video, tower.settings.ranking.fields).texts
+        (ordered,) = order(one.vector[None], [words], [one.video.id])
         tags = rank_tags(
             ordered, 0, library.texts, top_k=top_k, max_distance=max_distance, min_score=min_score
         )

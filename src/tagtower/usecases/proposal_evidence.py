@@ -10,7 +10,7 @@ import numpy as np
 from tagtower.pipeline.extract import Extracted
 from tagtower.pipeline.moments import frame_vectors
 from tagtower.records import Evidence, RankedTag
-from tagtower.usecases.evaluate import Evaluation, ranked_words
+from tagtower.usecases.evaluate import Evaluation
 from tagtower.usecases.session import Session
 from tagtower.usecases.witness import TowerWitness
 
@@ -24,20 +24,23 @@ def proposal_evidence(
     """
     if not rows:
         return []
-    examples = [evaluation.examples[row] for row in rows]
-    words = ranked_words(examples, session.model.tower.settings, evaluation.modalities)
-    blocks = evaluation.order(np.stack([evaluation.embedded[row].vector for row in rows]), words)
-    beside = ((block.evidence, video) for block in blocks for video in range(len(block.places)))
+    videos = [evaluation.examples[row].video for row in rows]
+    blocks = evaluation.order(
+        np.stack([evaluation.embedded[row].vector for row in rows]),
+        [evaluation.words[row] for row in rows],
+        [video.id for video in videos],
+    )
+    beside = ((block.evidence, place) for block in blocks for place in range(len(block.distances)))
     witness = TowerWitness(session, evaluation.library)
     found = []
-    streams = zip(rows, tags, beside, session.extractor.extract(one.video for one in examples), strict=True)
-    for row, chosen, (source, video), extracted in streams:
+    streams = zip(rows, tags, beside, session.extractor.extract(videos), strict=True)
+    for row, chosen, (source, place), extracted in streams:
         ranked = [
             RankedTag(
                 evaluation.library.texts[tag],
                 int(evaluation.places[row, tag]) + 1,
                 float(evaluation.distances[row, tag]),
-                evidence=source(video, tag),
+                evidence=source(place, tag),
             )
             for tag in chosen
         ]

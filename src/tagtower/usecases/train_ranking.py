@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,19 +11,18 @@ import torch
 from jaxtyping import Bool, Float32
 
 from tagtower.config import Settings
-from tagtower.evaluation.metrics import Metrics, VideoScores, video_scores
+from tagtower.evaluation.metrics import Metrics
 from tagtower.features.store import FeatureStore
 from tagtower.index.wordings import Distances
 from tagtower.library.tags import TagLibrary
 from tagtower.pipeline.vectors import TagVectors
 from tagtower.pipeline.words import words_of
-from tagtower.ranking.calibration import SHOWN, Calibration, fit_calibration
 from tagtower.ranking.features import CandidateSource, NeighbourSide
 from tagtower.ranking.folder import Ranking
 from tagtower.ranking.learned import LearnedRanker, train_ranker
 from tagtower.ranking.neighbours import LabelledVideos, labelled_videos
-from tagtower.ranking.order import ByDistance, ByRanker, TagOrder
-from tagtower.records import Example, Problems, TextField
+from tagtower.ranking.order import ByDistance, ByRanker
+from tagtower.records import Example, Problems
 from tagtower.towers import TwoTower
 from tagtower.training.batches import TagFeatures, video_batches
 from tagtower.training.dataset import ExampleFeatures, SomeExamples, TrainingData
@@ -33,15 +32,12 @@ from tagtower.training.held_out import held_out
 from tagtower.training.positives import resolve_tags
 from tagtower.training.precision import Precision
 from tagtower.training.trainer import fit
+from tagtower.usecases.order_calibration import fit_order
 from tagtower.usecases.progress import Progress
 from tagtower.usecases.ranking import labelled_video, seen_in_training, tag_columns
 
 ENOUGH_VIDEOS = 1000
 """Training videos from which on `auto` trains a ranker: a fifth of fewer is too little to learn an order from."""
-
-CALIBRATED = 20
-"""Tags of a video, the first so many of its order, that calibration looks at: those that may be shown, and some more. A
-score means more near the top of an order than far down another, so maps over 100 are wrong where it matters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +93,7 @@ def train_ranking(
     texts = [words_of(one.video, settings.ranking.fields).texts for one in examples.val]
     seen = seen_in_training(library, training_tags)
     plain = ByDistance(tags.distances, ~seen)
-    calibrations = {"tower": _calibrate(plain, val_vectors, texts, relevant)[0]}
+    calibrations = {"tower": fit_order(plain(val_vectors, texts), relevant).calibration}
     ranker, neighbours, metrics = None, None, None
     if wants_ranker(settings, len(examples.train)):
         ranker = _train_ranker(
@@ -114,7 +110,8 @@ def train_ranking(
         neighbours = _neighbours(examples.train, vectors, settings)
         source = _source(neighbours, library, tags, settings)
         order = ByRanker(source, ranker)
-        calibrations["hybrid"], metrics = _calibrate(order, val_vectors, texts, relevant)
+        fitted = fit_order(order(val_vectors, texts), relevant)
+        calibrations["hybrid"], metrics = fitted.calibration, fitted.metrics
     found = {name: one for name, one in calibrations.items() if one is not None}
     return Ranking(ranker, neighbours, found), metrics
 
@@ -199,30 +196,6 @@ def _source(
         tags.vectors.__getitem__,
         settings.ranking,
     )
-
-
-def _calibrate(
-    order: TagOrder,
-    vectors: Float32[np.ndarray, "video dim"],
-    texts: Sequence[Mapping[TextField, str]],
-    relevant: Bool[np.ndarray, "video tag"],
-) -> tuple[Calibration | None, Metrics]:
-    """The calibration of an order and its metrics, over videos of which the tags are known."""
-    scores, hits, new, shown, measured = [], [], [], [], []
-    start = 0
-    for found in order(vectors, texts):
-        own = relevant[start : start + len(found.places)]
-        start += len(own)
-        measured.append(video_scores(found.places.astype(np.float32), own))
-        labelled = np.asarray(own.any(axis=1))[:, None]
-        chosen = (found.places < CALIBRATED) & np.isfinite(found.scores) & labelled
-        video, tag = np.nonzero(chosen)
-        scores.append(found.scores[video, tag])
-        hits.append(own[video, tag])
-        new.append(order.new[tag])
-        shown.append(found.places[video, tag] < SHOWN)
-    pairs = (np.concatenate(one) for one in (scores, hits, new, shown))
-    return fit_calibration(*pairs), VideoScores.concatenate(measured).mean()
 
 
 def library_vectors(tower: TwoTower, library: TagLibrary) -> LibraryVectors:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -158,3 +159,23 @@ def test_config_shows_lists_and_explains(tagtower):
     assert "minutes on a laptop" in tagtower("config", "presets").out
     assert tagtower("config", "explain", "train.val_share", "--json").json["default"] == 0.15
     assert "margin m of the triplet loss" in tagtower("config", "explain", "loss.margin").out
+
+
+def test_calibrate_says_what_was_fitted_and_refuses_too_few(tagtower, job, trained, tmp_path):
+    model = shutil.copytree(trained, tmp_path / "model")
+    result = tagtower("calibrate", model, job.manifest, "--tags", job.tags, "--store", job.folder / "store")
+    assert result.code == 3
+    assert "50 are the least" in result.err
+    assert tagtower("calibrate", model, job.manifest, "--tags", job.tags, "--split", "dev").code == 2
+    row = json.loads(job.manifest.read_text().splitlines()[0]) | {"split": "val"}
+    row |= {"video": None, "title": "red and low", "tags": ["red", "green", "blue", "low", "high"]}
+    rows = [row | {"id": f"v{number}"} for number in range(12)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    command = ["calibrate", model, tmp_path / "rows.jsonl", "--tags", job.tags]
+    said = tagtower(*command, "--json").json
+    assert (said["schema"], said["videos"], said["failed"]) == (1, 12, [])
+    assert said["orders"] == {"tower": {"hits": 60, "fitted": True, "before": None}}
+    assert said["model"]["before"] != said["model"]["after"]
+    again = tagtower(*command)
+    assert again.code == 0
+    assert "vectors as they were" in again.out

@@ -200,3 +200,13 @@ def test_a_folder_that_is_no_installation_is_refused(tagtower, tmp_path):
     result = tagtower("tags", tmp_path, "list")
     assert result.code == 2
     assert "no installation" in result.err
+
+
+@pytest.mark.parametrize(
+    "text", ["[bold]loud[/bold]", "[/nothing]", ":smiley:", "$(rm)", "'; DROP TABLE tags; --"]
+)
+def test_a_tag_is_shown_as_it_is_written(tags, text):
+    tags("add", text)
+    assert text in tags("list").out
+    assert text in tags("show", "#1").out
+    assert text in tags("history").out

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from tagtower.library.videos import find
+from tagtower.library.videos import find, streams
 from tagtower.library.videos.find import Filter, count_ids, find_ids
 from tagtower.library.videos.shown import members_of, shown_tags
 from tagtower.library.videos.words import asked_words, search_words
@@ -95,10 +95,11 @@ def facts_of(connection):
     }
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("many", [50, 0])
 def test_every_filter_finds_what_asking_every_video_finds(rows, database, seed, many, monkeypatch) -> None:
-    monkeypatch.setattr(find, "MANY_MEMBERS", many)
+    monkeypatch.setattr(streams, "MANY_MEMBERS", many)
+    monkeypatch.setattr(find, "FIRST_RANGE", 7)
     monkeypatch.setattr(find, "ENOUGH", 4)
     monkeypatch.setattr(find, "SPAN", 10)
     model, tags, _ = fill(rows, seed)
@@ -108,7 +109,7 @@ def test_every_filter_finds_what_asking_every_video_finds(rows, database, seed, 
         moments = sorted(row.added_at for row in facts.values())
         members = [members_of(connection, tag) for tag in tags]
         met = 0
-        for _ in range(80):
+        for _ in range(50):
             wanted = Filter(
                 tags=tuple(chance.sample(members, chance.choice([0, 0, 1, 1, 2]))),
                 words=chance.choice(
@@ -128,7 +129,7 @@ def test_every_filter_finds_what_asking_every_video_finds(rows, database, seed, 
             page = find_ids(connection, wanted, used, below=below, limit=5)
             assert page == [one for one in expected if one < below][:5]
             met += bool(expected)
-        assert met > 15
+        assert met > 8
 
 
 def test_the_order_is_that_of_arrival_whatever_the_clock_said(rows, database) -> None:

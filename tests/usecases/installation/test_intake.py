@@ -6,14 +6,19 @@ import errno
 import json
 import os
 import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import event, func, insert, select, update
 
-from tagtower.errors import ConflictError, InputError, MediaError, StorageError
+from tagtower.errors import ConflictError, DatabaseError, InputError, MediaError, StorageError
 from tagtower.library import schema
 from tagtower.library.videos.references import references_of
 from tagtower.records import Example, Problems, Video
@@ -404,3 +409,75 @@ def test_two_references_of_one_video_are_told_apart_by_owner(installation, job) 
 def test_results_can_be_written_as_json(installation, job) -> None:
     for one in put(installation, clip(job.clips["green"]), clip(job.clips["missing"])):
         json.dumps(one.to_json())
+
+
+def test_the_same_file_from_many_hands_at_once_is_one_video(installation, job) -> None:
+    results: list[Put | Refused] = []
+
+    def hand_in(number: int) -> None:
+        results.extend(put(installation, clip(job.clips["green"], f"n{number}", title=f"t{number}")))
+
+    threads = [threading.Thread(target=hand_in, args=(number,)) for number in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(one.outcome for one in results) == ["joined"] * 4 + ["new"]
+    assert len({one.video_id for one in results}) == 1
+    assert count(installation, schema.video_references) == 5
+
+
+def test_a_database_that_stays_locked_is_a_clear_failure(sqlite_installation, job) -> None:
+    from tagtower.library.database import Database
+
+    path = sqlite_installation.home / "library.sqlite"
+    impatient = Database.file(path)
+    event.listen(impatient.engine, "connect", lambda raw, _: raw.execute("PRAGMA busy_timeout = 100"))
+    with closing(impatient), closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DatabaseError, match="locked") as caught:
+            put(replace(sqlite_installation, database=impatient), clip(job.clips["green"]))
+        assert "Another program" in (caught.value.hint or "")
+        other.execute("ROLLBACK")
+    assert count(sqlite_installation, schema.videos) == 0
+    put(sqlite_installation, clip(job.clips["green"]))
+    assert list(orphaned_media(sqlite_installation)) == []
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_a_second_run_completes_it(tmp_path, job) -> None:
+    from tagtower.usecases.installation.home import init, open_installation
+
+    home, manifest = tmp_path / "home", tmp_path / "many.jsonl"
+    init(home, environment={})
+    rows = [{"id": f"t{number}", "title": f"title {number}"} for number in range(150)]
+    rows += [{"id": path.stem, "video": str(path)} for path in job.clips.values()]
+    manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    command = [
+        sys.executable,
+        "-m",
+        "tagtower",
+        "videos",
+        str(home),
+        "put",
+        str(manifest),
+        "--json",
+        "--quiet",
+    ]
+    done = 0
+    for lines in (1, 40, 120, 155):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as run:
+            assert run.stdout is not None
+            for _ in range(lines):
+                run.stdout.readline()
+            run.kill()
+        with open_installation(home, environment={}) as installation:
+            kept = count(installation, schema.videos)
+            assert kept >= done, "what was handed in stays"
+            done = kept
+            assert len(list(orphaned_media(installation))) <= 1
+            assert list(missing_media(installation)) == []
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    with open_installation(home, environment={}) as installation:
+        assert count(installation, schema.videos) == 150 + len(job.clips) - 2
+        assert count(installation, schema.video_references) == 150 + len(job.clips) - 2

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from tagtower.config import load_settings
 from tagtower.faces.cli import options
+from tagtower.faces.cli.config import ConfigFile, Preset, SetOptions
 from tagtower.faces.cli.output import print_line, print_table, write_json
 
 if TYPE_CHECKING:
@@ -29,15 +31,28 @@ def check(
     ],
     tags: options.Tags,
     strict: options.Strict = False,
+    preset: Preset = None,
+    config: ConfigFile = None,
+    overrides: SetOptions = None,
+    store: options.Store = None,
+    no_store: options.NoStore = False,
     as_json: options.Json = False,
 ) -> int:
     """Show what a manifest and a library hold, what is wrong with them, and how the tags are distributed.
 
-    No media are opened.
+    No media are opened. With the settings of the training to come, such as positives.source=similarity, it shows what
+    that training would learn from.
     """
     from tagtower.usecases.check import check_data
 
-    report = check_data(manifest, tags, strict=strict)
+    report = check_data(
+        manifest,
+        tags,
+        strict=strict,
+        settings=load_settings(preset, config, overrides or ()),
+        store=store,
+        bypass_store=no_store,
+    )
     if as_json:
         write_json(report.to_json(), indent=2)
     else:
@@ -97,6 +112,8 @@ def _show(report: DataReport) -> None:
         uses.add_row(name, f"{count:,}")
     print_line("")
     print_table(uses)
+    for split, line in report.positives.found.items():
+        print_line(f"\n{split}: {line}")
     if report.problem_count:
         title = f"{report.problem_count:,} remark{'s' if report.problem_count > 1 else ''}"
         found = Table(title, "", box=None, pad_edge=False)

@@ -46,7 +46,7 @@ def evaluate(
     quiet: options.Quiet = False,
 ) -> int:
     """Measure a model on the videos of a split, with tags that training saw and tags it never saw apart."""
-    chosen_split, chosen_modalities = _split(split), _modalities(modalities)
+    wanted_split, chosen_modalities = chosen_split(split), _modalities(modalities)
 
     from tagtower.library.tagfile import read_tag_library
     from tagtower.training.manifest import read_manifest
@@ -70,7 +70,7 @@ def evaluate(
             session,
             rows,
             library,
-            split=chosen_split,
+            split=wanted_split,
             modalities=chosen_modalities,
             ranker=chosen_ranker,
             neighbours=further,
@@ -79,7 +79,7 @@ def evaluate(
         )
         if report is not None:
             progress.phase("report", None)
-            write_evaluation_report(report, session, found, chosen_split)
+            write_evaluation_report(report, session, found, wanted_split)
     if not quiet:
         list_problems(problems, "the data")
     for failure in found.failures:
@@ -119,7 +119,12 @@ def _number(value: float | int | None) -> str:
     return str(value) if isinstance(value, int) else f"{value:.3f}"
 
 
-def _split(name: str) -> Split:
+def chosen_split(name: str) -> Split:
+    """Return a split's name as typed by a person.
+
+    Raises:
+        UsageError: it is none of them.
+    """
     for known in SPLITS:
         if name == known:
             return known

@@ -19,17 +19,25 @@ from typer.exceptions import TyperException
 
 from tagtower.errors import TagTowerError, UsageError
 from tagtower.faces.cli import (
+    backup,
+    calibrate,
     config,
     data,
     demo,
     embed,
     evaluate,
     feedback,
+    init,
+    keys,
     label,
+    ledger,
     models,
+    retry,
+    serve,
     start,
     tags,
     train,
+    videos,
     worker,
 )
 from tagtower.faces.cli.output import say
@@ -51,13 +59,22 @@ app.command("start")(start.start)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("label")(label.label)
+app.command("calibrate")(calibrate.calibrate)
 app.command("embed")(embed.embed)
 app.command("worker")(worker.worker)
 app.add_typer(tags.app, name="tags")
+app.command("ledger")(ledger.ledger)
+app.command("retry")(retry.retry)
+app.command("serve")(serve.serve)
+app.command("serve-http", hidden=True)(serve.serve_http)
+app.command("init")(init.init)
+app.add_typer(videos.app, name="videos")
+app.add_typer(backup.app, name="backup")
 app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="models")
 app.add_typer(feedback.app, name="feedback")
 app.add_typer(config.app, name="config")
+app.add_typer(keys.app, name="keys")
 
 
 def _show_version(wanted: bool) -> bool:

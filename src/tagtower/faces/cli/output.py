@@ -37,7 +37,9 @@ def json_line(value: dict[str, Any], *, indent: int | None = None) -> str:
 
 def print_table(table: Table) -> None:
     """Print a table on stdout, as wide as the terminal, or unbroken into a pipe."""
-    console = Console(width=None if sys.stdout.isatty() else UNBROKEN, highlight=False)
+    console = Console(
+        width=None if sys.stdout.isatty() else UNBROKEN, highlight=False, markup=False, emoji=False
+    )
     with console.capture() as printed:
         console.print(table)
     for line in printed.get().splitlines():

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from tagtower.errors import UsageError
-from tagtower.faces.cli import options, tag_changes, tag_preview
+from tagtower.faces.cli import feeds, options, tag_changes, tag_preview
 from tagtower.faces.cli.installation import HomeCommand, HomeGroup, opened
 from tagtower.faces.cli.output import print_line, print_table, say, write_json
 
@@ -29,6 +29,8 @@ tried with --dry-run, and can be undone. New tags are used by the next video, an
 app = typer.Typer(cls=HomeGroup, no_args_is_help=True, help=HELP)
 tag_changes.register(app)
 tag_preview.register(app)
+app.add_typer(feeds.app, name="feeds")
+app.command("topics", cls=HomeCommand)(feeds.topics)
 
 State = Annotated[
     str | None,

@@ -14,6 +14,7 @@ from tagtower.library.curation.plan import Bar, Edit, Plan, claims
 from tagtower.library.curation.reading import AT_ONCE, chunks, holders, load
 from tagtower.library.curation.record import TagRecord
 from tagtower.library.curation.sweeping import ask_for_sweeps, wants_sweep
+from tagtower.library.events import record as record_event
 from tagtower.library.schema import barred, changed_tags, changes, tag_groups, tag_names, tags
 from tagtower.library.tags import normalize_tag
 from tagtower.storage.rows import text_fault
@@ -22,6 +23,9 @@ LOCK = 7_300_417_713
 """Number of the advisory lock that one changing transaction holds on PostgreSQL, so that versions are seen in order."""
 
 MAX_AUTHOR_CHARACTERS = 200
+
+TOLD = 100
+"""Tags that an event of a change names, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,22 @@ def commit(
     version = begin_change(connection, plan, author, at, undoes=undoes)
     edits, sweeps = apply_edits(connection, version, plan.edits, at)
     apply_bars(connection, plan.bars)
+    _tell(connection, version, plan, author, edits, at)
     return Committed(version, edits, sweeps)
+
+
+def _tell(
+    connection: Connection, version: int, plan: Plan, author: str, edits: Sequence[Edit], at: datetime
+) -> None:
+    """Let those who wait for changes of the library know."""
+    told = [
+        {"id": tag.id, "text": tag.text, "state": edit.after.state if edit.after else None}
+        for edit in edits[:TOLD]
+        if (tag := edit.after or edit.before) is not None
+    ]
+    new = bool(edits) and all(edit.before is None for edit in edits)
+    data = {"version": version, "kind": plan.kind, "summary": plan.summary, "author": author, "tags": told}
+    record_event(connection, "tag.added" if new else "tag.changed", data, at)
 
 
 def begin_change(

@@ -33,6 +33,7 @@ from tagtower.library.curation.record import (
     clean_name,
 )
 from tagtower.library.curation.sweeping import ask_for_sweeps, wants_sweep
+from tagtower.library.events import record as record_event
 from tagtower.library.schema import changes, tags
 from tagtower.library.tagfile import TagEntry
 from tagtower.library.tags import normalize_tag
@@ -93,6 +94,8 @@ def import_tags(
     connection.execute(
         update(changes).where(changes.c.version == version).values(summary=said, detail=detail)
     )
+    told = {"version": version, "kind": "import", "summary": said, "author": author, "tags": []}
+    record_event(connection, "tag.added" if work.made else "tag.changed", told, at)
     return done
 
 

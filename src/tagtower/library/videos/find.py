@@ -1,39 +1,47 @@
 """Finding videos: by tag, words, owner, shelf and time, together, the last that came first.
 
 The order is that of the videos' numbers, so a video that is added meanwhile stands before every page that was asked
-for, and a clock that was set back mixes nothing up.
+for, and a clock that was set back mixes nothing up. The rarest tag or search of words leads: its list is walked, and
+the other conditions are asked of each row. Where all are frequent, lists are compared range by range.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Select, column, exists, func, literal, select, union
-from sqlalchemy import table as named_table
-from sqlalchemy import text as sql
+from sqlalchemy import ColumnElement, Connection, exists, func, select, union
 
-from tagtower.library.schema import suggestions, verdicts, video_references, videos
-from tagtower.library.videos.shown import YES, Members, has_tag, is_barred, latest_verdict
-from tagtower.library.videos.words import Asked, fts5_query, has_words, ts_query
+from tagtower.library.schema import verdicts, video_references, videos
+from tagtower.library.videos.shown import Members, has_tag
+from tagtower.library.videos.streams import (
+    VIDEOS,
+    Arm,
+    count,
+    count_uses,
+    count_words,
+    no_arm,
+    owner_arm,
+    tag_arms,
+    tag_candidates,
+    video_arm,
+    word_arm,
+    word_candidates,
+)
+from tagtower.library.videos.words import Asked, has_words
 
 Shelf: TypeAlias = Literal["unlabelled", "labelled", "failed"]
 
 ENOUGH = 2000
-"""Matches of a condition are counted up to here; one with fewer is walked through, whatever the others are."""
+"""Matches of a tag or of words are counted up to here; a list with fewer is walked to its end."""
+
+FIRST_RANGE, GROWTH = 1 << 13, 4
+"""Numbers in the first range in which lists are compared, and how much larger each next one is."""
 
 SPAN = 50_000
 """So many videos since a moment make it needless to know where exactly that was."""
-
-MANY_MEMBERS = 50
-"""A tag that more tags were merged into is read as one list, sorted, in place of one ordered list for each."""
-
-# The outer tables of questions; conditions ask the same tables by their own names.
-WORDS = named_table("video_words", column("rowid"))
-VIDEOS, REFERENCES = videos.alias("found"), video_references.alias("mine")
-SAID, SUGGESTED = verdicts.alias("said"), suggestions.alias("suggested")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +65,15 @@ def find_ids(
     connection: Connection, wanted: Filter, model_id: int | None, *, below: int | None = None, limit: int = 50
 ) -> list[int]:
     """Return the numbers of up to `limit` videos, newest first; only such with a number less than `below`."""
-    arms = _arms(connection, wanted, model_id, below)
-    ordered = [_newest(arm, key, limit) for arm, key in arms]
-    if len(ordered) == 1:
-        return list(connection.scalars(ordered[0]))
-    parts = [select(one.subquery().c[0].label("id")) for one in ordered]
-    found = union(*parts).subquery()
-    return list(connection.scalars(select(found.c.id).order_by(found.c.id.desc()).limit(limit)))
+    plan = _plan(connection, wanted, model_id, below)
+    if not plan.ranges:
+        return _newest(connection, _arms(connection, plan, plan.least, plan.greatest), limit)
+    found: list[int] = []
+    for least, greatest in _ranges(connection, plan):
+        found += _newest(connection, _arms(connection, plan, least, greatest), limit - len(found))
+        if len(found) >= limit:
+            break
+    return found
 
 
 def count_ids(connection: Connection, wanted: Filter, model_id: int | None, *, most: int) -> int:
@@ -71,49 +81,90 @@ def count_ids(connection: Connection, wanted: Filter, model_id: int | None, *, m
     return len(find_ids(connection, wanted, model_id, limit=most))
 
 
-Arm: TypeAlias = tuple[Select[Any], ColumnElement[int]]
-"""A question whose rows are videos, and the column with their numbers."""
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How a filter is answered.
+
+    `lead` is the tag whose list is walked, or `words`, or None where there are neither; `least` and `greatest` bound
+    the numbers; `ranges` says that lists are compared range by range. `empty` says that nothing can be found.
+    """
+
+    wanted: Filter
+    model_id: int | None
+    lead: Members | Literal["words"] | None = None
+    least: int | None = None
+    greatest: int | None = None
+    ranges: bool = False
+    empty: bool = False
 
 
-def _newest(arm: Select[Any], key: ColumnElement[int], limit: int) -> Select[Any]:
-    return arm.order_by(key.desc()).limit(limit)
-
-
-def _arms(connection: Connection, wanted: Filter, model_id: int | None, below: int | None) -> list[Arm]:
-    """Return ordered lists that together hold every match: of the rarest condition, the others asked of each row."""
+def _plan(connection: Connection, wanted: Filter, model_id: int | None, below: int | None) -> _Plan:
+    plan = _Plan(wanted, model_id)
     span = _span(connection, wanted)
     if span is None or any(not tag.shown for tag in wanted.tags):
-        return [(select(VIDEOS.c.id).where(literal(1) == 0), VIDEOS.c.id)]
-    leads: list[tuple[int, int, str, Members | None]] = []
-    several = len(wanted.tags) + bool(wanted.words) > 1
-    if wanted.words:
-        count = _count(connection, _word_arm(connection, wanted.words)) if several else 0
-        leads.append((count, 0, "words", None))
-    for place, tag in enumerate(wanted.tags, start=1):
-        count = _uses(connection, tag, model_id) if several else 0
-        leads.append((count, place, "tag", tag))
-    lead, led = (None, None) if not leads else min(leads, key=lambda one: one[:2])[2:]
-    if lead == "words":
-        arms = [_word_arm(connection, wanted.words)]
-    elif lead == "tag" and led is not None:
-        arms = _tag_arms(led, model_id)
-    elif wanted.owner is not None:
-        arms = [_owner_arm(wanted.owner)]
+        return replace(plan, empty=True)
+    greatest = min(
+        (one for one in (span[1], None if below is None else below - 1) if one is not None), default=None
+    )
+    plan = replace(plan, least=span[0], greatest=greatest)
+    if not wanted.tags:
+        return replace(plan, lead="words" if wanted.words else None)
+    if len(wanted.tags) == 1 and not wanted.words:
+        return replace(plan, lead=wanted.tags[0])
+    uses = [count_uses(connection, tag, model_id, ENOUGH) for tag in wanted.tags]
+    rarest = min(uses)
+    lead: Members | Literal["words"] = wanted.tags[uses.index(rarest)]
+    if wanted.words and rarest == ENOUGH:
+        matches = count_words(connection, wanted.words, ENOUGH)
+        if matches < rarest:
+            rarest, lead = matches, "words"
+    return replace(plan, lead=lead, ranges=rarest == ENOUGH)
+
+
+def _ranges(connection: Connection, plan: _Plan) -> Iterator[tuple[int, int]]:
+    """Yield ranges of numbers from the top, each larger than the last, since near ones may hold a page already."""
+    last = connection.scalar(select(func.max(videos.c.id))) or 0
+    top = last if plan.greatest is None else min(last, plan.greatest)
+    width = FIRST_RANGE
+    while top >= (plan.least or 1):
+        least = max(top - width + 1, plan.least or 1)
+        yield least, top
+        top, width = least - 1, width * GROWTH
+
+
+def _newest(connection: Connection, arms: list[Arm], limit: int) -> list[int]:
+    """Return the greatest numbers of lists that together hold every match."""
+    ordered = [arm.order_by(key.desc()).limit(limit) for arm, key in arms]
+    if len(ordered) == 1:
+        return list(connection.scalars(ordered[0]))
+    found = union(*(select(one.subquery().c[0].label("id")) for one in ordered)).subquery()
+    return list(connection.scalars(select(found.c.id).order_by(found.c.id.desc()).limit(limit)))
+
+
+def _arms(connection: Connection, plan: _Plan, least: int | None, greatest: int | None) -> list[Arm]:
+    """Return ordered lists that together hold every match of a range: the lead's, with what is asked of its rows."""
+    if plan.empty:
+        return [no_arm()]
+    wanted, lead = plan.wanted, plan.lead
+    if isinstance(lead, Members):
+        arms = tag_arms(lead, plan.model_id)
+    elif lead == "words":
+        arms = [word_arm(connection, wanted.words)]
     else:
-        arms = [_video_arm(wanted)]
+        arms = [video_arm() if wanted.owner is None else owner_arm(wanted.owner)]
     restricted = []
     for arm, key in arms:
-        conditions = [key < below] if below is not None else []
-        conditions += [key >= span[0]] if span[0] is not None else []
-        conditions += [key <= span[1]] if span[1] is not None else []
-        conditions += [has_tag(key, tag, model_id) for tag in wanted.tags if tag is not led]
-        if wanted.words and lead != "words":
+        conditions = [] if least is None else [key >= least]
+        conditions += [] if greatest is None else [key <= greatest]
+        if plan.ranges and least is not None and greatest is not None:
+            conditions += _candidates(connection, plan, key, least, greatest)
+        conditions += [has_tag(key, tag, plan.model_id) for tag in wanted.tags if tag is not lead]
+        if wanted.words and lead != "words" and not plan.ranges:
             conditions.append(has_words(connection, key, wanted.words))
         if wanted.owner is not None and lead is not None:
             mine = (video_references.c.video_id == key, video_references.c.owner == wanted.owner)
             conditions.append(exists().where(*mine))
-        if lead is not None or wanted.owner is not None:
-            conditions += _of_the_video(key, wanted)
+        conditions += _of_the_video(key, wanted)
         if wanted.reviewed is not None:
             said = exists().where(verdicts.c.video_id == key)
             conditions.append(said if wanted.reviewed else ~said)
@@ -121,46 +172,19 @@ def _arms(connection: Connection, wanted: Filter, model_id: int | None, below: i
     return restricted
 
 
-def _word_arm(connection: Connection, asked: Sequence[Asked]) -> Arm:
-    if connection.dialect.name == "sqlite":
-        matching = sql("video_words MATCH :asked").bindparams(asked=fts5_query(asked))
-        return select(WORDS.c.rowid).where(matching), WORDS.c.rowid
-    return select(VIDEOS.c.id).where(VIDEOS.c.words.op("@@")(ts_query(asked))), VIDEOS.c.id
-
-
-def _tag_arms(tag: Members, model_id: int | None) -> list[Arm]:
-    """Return the videos that show a tag: those of a person's yes, and the suggestions that nothing speaks against.
-
-    Every list but a very long one is in the order of its index, so that a page of it reads a page.
+def _candidates(
+    connection: Connection, plan: _Plan, key: ColumnElement[int], least: int, greatest: int
+) -> list[ColumnElement[bool]]:
+    """Return the conditions that a video stands in the lists of a range, which are read whole: that costs less than
+    asking many rows one by one, and leaves few to be asked.
     """
-    split = [(one,) for one in tag.ids] if len(tag.ids) <= MANY_MEMBERS else [tag.ids]
-    arms: list[Arm] = []
-    for ids in split:
-        key = SAID.c.video_id
-        said = select(key).where(_among(SAID.c.tag_id, ids), SAID.c.verdict.in_(YES))
-        if len(tag.ids) > 1:  # the last word may be another member's
-            said = said.where(latest_verdict(key, tag).in_(YES))
-        arms.append((said.distinct() if len(ids) > 1 else said, key))
-        if model_id is not None and tag.suggested:
-            key = SUGGESTED.c.video_id
-            arm = select(key).where(SUGGESTED.c.model_id == model_id, _among(SUGGESTED.c.tag_id, ids))
-            arm = arm.where(latest_verdict(key, tag).is_(None), ~is_barred(key, tag))
-            arms.append((arm.distinct() if len(ids) > 1 else arm, key))
-    return arms
-
-
-def _owner_arm(owner: str) -> Arm:
-    key = REFERENCES.c.video_id
-    return select(key).where(REFERENCES.c.owner == owner).distinct(), key
-
-
-def _video_arm(wanted: Filter) -> Arm:
-    arm = select(VIDEOS.c.id)
-    if wanted.shelf is not None:
-        arm = arm.where(VIDEOS.c.shelf == wanted.shelf)
-    # A plain column would have its index taken, and every match sorted; the numbers are bounded already.
-    moment = func.coalesce(VIDEOS.c.added_at, VIDEOS.c.added_at)
-    return arm.where(*_bounds(moment, wanted)), VIDEOS.c.id
+    wanted = plan.wanted
+    lists: list[Any] = [
+        tag_candidates(tag, plan.model_id, least, greatest) for tag in wanted.tags if tag is not plan.lead
+    ]
+    if wanted.words and plan.lead != "words":
+        lists.append(word_candidates(connection, wanted.words, least, greatest))
+    return [key.in_(one) for one in lists]
 
 
 def _span(connection: Connection, wanted: Filter) -> tuple[int | None, int | None] | None:
@@ -171,19 +195,23 @@ def _span(connection: Connection, wanted: Filter) -> tuple[int | None, int | Non
     """
     if wanted.since is None and wanted.until is None:
         return None, None
-    inside = select(videos.c.id).where(*_bounds(videos.c.added_at, wanted))
-    if wanted.until is None and _count(connection, (inside, videos.c.id), SPAN) == SPAN:
+    bounds = _bounds(videos.c.added_at, wanted)
+    if wanted.until is None and count(connection, select(videos.c.id).where(*bounds), SPAN) == SPAN:
         return None, None  # the first page ends long before the time does
     least, greatest = connection.execute(
-        select(func.min(videos.c.id), func.max(videos.c.id)).where(*_bounds(videos.c.added_at, wanted))
+        select(func.min(videos.c.id), func.max(videos.c.id)).where(*bounds)
     ).one()
     return None if least is None else (least, greatest)
 
 
 def _of_the_video(key: ColumnElement[int], wanted: Filter) -> list[ColumnElement[bool]]:
+    """Return what is asked of a video's own row."""
+    if key is VIDEOS.c.id:
+        # A plain column would have its index taken, and every match sorted; the numbers are bounded already.
+        conditions = _bounds(func.coalesce(VIDEOS.c.added_at, VIDEOS.c.added_at), wanted)
+        return conditions + ([] if wanted.shelf is None else [VIDEOS.c.shelf == wanted.shelf])
     conditions = _bounds(videos.c.added_at, wanted)
-    if wanted.shelf is not None:
-        conditions.append(videos.c.shelf == wanted.shelf)
+    conditions += [] if wanted.shelf is None else [videos.c.shelf == wanted.shelf]
     return [exists().where(videos.c.id == key, *conditions)] if conditions else []
 
 
@@ -194,23 +222,3 @@ def _bounds(moment: ColumnElement[datetime], wanted: Filter) -> list[ColumnEleme
     if wanted.until is not None:
         conditions.append(moment < wanted.until)
     return conditions
-
-
-def _uses(connection: Connection, tag: Members, model_id: int | None) -> int:
-    """Return how many suggestions and words of persons there are of a tag, whatever they are worth."""
-    counted = select(SAID.c.video_id).where(_among(SAID.c.tag_id, tag.ids))
-    uses = _count(connection, (counted, SAID.c.video_id))
-    if model_id is not None and tag.suggested:
-        key = SUGGESTED.c.video_id
-        arm = select(key).where(SUGGESTED.c.model_id == model_id, _among(SUGGESTED.c.tag_id, tag.ids))
-        uses += _count(connection, (arm, key))
-    return uses
-
-
-def _count(connection: Connection, arm: Arm, most: int = ENOUGH) -> int:
-    rows = arm[0].limit(most).subquery()
-    return connection.scalar(select(func.count()).select_from(rows)) or 0
-
-
-def _among(column: ColumnElement[int], ids: Sequence[int]) -> ColumnElement[bool]:
-    return column == ids[0] if len(ids) == 1 else column.in_(ids)

@@ -90,7 +90,7 @@ def get_video(connection: Connection, video_id: int) -> VideoRecord:
     if not found:
         raise NotFoundError(
             f"There is no video {video_id}.",
-            hint="It may have been erased. List videos with: tagtower videos",
+            hint="It may have been erased. List videos with: tagtower videos HOME list",
         )
     return found[0]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, and_, func, literal, null, or_, select
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, and_, func, literal, null, or_, select
 
 from tagtower.errors import NotFoundError
 from tagtower.library.schema import barred, models, suggestions, tag_names, tags, verdicts
@@ -19,6 +19,8 @@ from tagtower.library.tags import normalize_tag
 from tagtower.storage.rows import shorten, text_fault
 
 TagOrigin: TypeAlias = Literal["person", "model", "retro"]
+OWN, ROOT = tags.alias("own"), tags.alias("root")  # once: to make one costs as much as a question
+
 YES = ("accept", "add")
 """The verdicts by which a video has a tag."""
 
@@ -98,29 +100,41 @@ def members_of(connection: Connection, tag: str | int) -> Members:
     Raises:
         NotFoundError: there is none.
     """
-    tag_id: int | None = tag if isinstance(tag, int) else None
-    if isinstance(tag, str):
+    found: Members | None = None
+    if isinstance(tag, int):
+        found = _members(connection, _root_of(tag))
+    else:
         if text_fault(tag) is None:  # no tag has such a name, and no database would take the question
             key = normalize_tag(tag)
-            tag_id = connection.scalar(select(tag_names.c.tag_id).where(tag_names.c.key == key))
+            named = select(tag_names.c.tag_id).where(tag_names.c.key == key)
+            found = _members(connection, named.scalar_subquery())
         numbered = re.fullmatch(r"#([0-9]{1,18})", tag.strip())
-        if tag_id is None and numbered:
-            tag_id = int(numbered[1])
-    row = None
-    if tag_id is not None:
-        canonical = func.coalesce(tags.c.merged_into, tags.c.id)
-        root = select(canonical).where(tags.c.id == tag_id).scalar_subquery()
-        row = connection.execute(
-            select(tags.c.id, tags.c.text, tags.c.state, tags.c.suggestable).where(tags.c.id == root)
-        ).first()
-    if row is None:
+        if found is None and numbered:
+            found = _members(connection, _root_of(int(numbered[1])))
+    if found is None:
         name = f"number {tag}" if isinstance(tag, int) else shorten(tag)
         raise NotFoundError(
             f"There is no tag {name}.", hint="Look for it with: tagtower tags HOME list --search TEXT"
         )
-    merged = connection.scalars(select(tags.c.id).where(tags.c.merged_into == row.id).order_by(tags.c.id))
+    return found
+
+
+def _root_of(tag_id: int) -> ScalarSelect[Any]:
+    return select(func.coalesce(tags.c.merged_into, tags.c.id)).where(tags.c.id == tag_id).scalar_subquery()
+
+
+def _members(connection: Connection, root: ScalarSelect[Any]) -> Members | None:
+    rows = connection.execute(
+        select(OWN.c.id, OWN.c.text, OWN.c.state, OWN.c.suggestable, OWN.c.merged_into)
+        .where(or_(OWN.c.id == root, OWN.c.merged_into == root))
+        .order_by(OWN.c.id)
+    ).all()
+    row = next((one for one in rows if one.merged_into is None), None)
+    if row is None:
+        return None
     active = row.state == "active"
-    return Members(row.id, row.text, (row.id, *merged), active, active and row.suggestable)
+    ids = (row.id, *(one.id for one in rows if one.id != row.id))
+    return Members(row.id, row.text, ids, active, active and row.suggestable)
 
 
 def latest_verdict(video_id: ColumnElement[int], members: Members) -> ColumnElement[str | None]:
@@ -128,7 +142,9 @@ def latest_verdict(video_id: ColumnElement[int], members: Members) -> ColumnElem
     said = select(verdicts.c.verdict).where(
         verdicts.c.video_id == video_id, verdicts.c.tag_id.in_(members.ids)
     )
-    return said.order_by(verdicts.c.at.desc(), verdicts.c.tag_id).limit(1).scalar_subquery()
+    if len(members.ids) > 1:  # else there is one at most
+        said = said.order_by(verdicts.c.at.desc(), verdicts.c.tag_id).limit(1)
+    return said.scalar_subquery()
 
 
 def is_barred(video_id: ColumnElement[int], members: Members) -> ColumnElement[bool]:
@@ -174,13 +190,12 @@ def shown_tags(
     found: dict[int, list[ShownTag]] = {}
     suggested: dict[tuple[int, int], tuple[tuple[Any, ...], ShownTag]] = {}
     if model_id is not None and video_ids:
-        root = tags.alias("root")
         columns = [
             suggestions.c.video_id,
-            root.c.id.label("tag_id"),
-            root.c.text.label("tag"),
-            root.c.state,
-            root.c.suggestable,
+            ROOT.c.id.label("tag_id"),
+            ROOT.c.text.label("tag"),
+            ROOT.c.state,
+            ROOT.c.suggestable,
             suggestions.c.rank,
             suggestions.c.distance,
             suggestions.c.score,
@@ -190,21 +205,19 @@ def shown_tags(
         rows = connection.execute(
             select(*columns)
             .join(tags, tags.c.id == suggestions.c.tag_id)
-            .join(root, root.c.id == func.coalesce(tags.c.merged_into, tags.c.id))
+            .join(ROOT, ROOT.c.id == func.coalesce(tags.c.merged_into, tags.c.id))
             .where(suggestions.c.model_id == model_id, suggestions.c.video_id.in_(list(video_ids)))
         )
-        for row in rows:
-            key = (row.video_id, row.tag_id)
-            mine = said.get(row.video_id, {}).get(row.tag_id)
-            accepted = mine is not None and mine.verdict in YES
-            if row.state != "active" or (mine is not None and not accepted):
+        for video, tag_id, text, state, suggestable, rank, distance, score, origin, spoke in rows:
+            key = (video, tag_id)
+            mine = said[video].get(tag_id) if video in said else None
+            if state != "active" or (mine is not None and mine.verdict not in YES):
                 continue
-            if mine is None and (not row.suggestable or key in closed):
+            if mine is None and (not suggestable or key in closed):
                 continue
-            order = (row.score is None, -(row.score or 0.0), row.origin != "model", row.rank, row.distance)
-            one = ShownTag(row.tag_id, row.tag, row.origin, row.distance, row.score, row.evidence)
+            order = (score is None, -(score or 0.0), origin != "model", rank, distance)
             if key not in suggested or order < suggested[key][0]:
-                suggested[key] = (order, one)
+                suggested[key] = (order, ShownTag(tag_id, text, origin, distance, score, spoke))
     for video, tags_said in said.items():
         for tag in _sorted(tags_said.values()):
             if tag.verdict in YES and tag.state == "active":
@@ -222,16 +235,15 @@ def _said(
     """Return the last word by video and present tag, and the pairs that are barred, in one question."""
     if not video_ids:
         return {}, set()
-    root = tags.alias("root")
 
     def rooted(table: Any, *columns: Any) -> Any:
         return (
             select(
-                table.c.video_id, root.c.id.label("tag_id"), root.c.text.label("tag"), root.c.state, *columns
+                table.c.video_id, ROOT.c.id.label("tag_id"), ROOT.c.text.label("tag"), ROOT.c.state, *columns
             )
             .select_from(table)
             .join(tags, tags.c.id == table.c.tag_id)
-            .join(root, root.c.id == func.coalesce(tags.c.merged_into, tags.c.id))
+            .join(ROOT, ROOT.c.id == func.coalesce(tags.c.merged_into, tags.c.id))
             .where(table.c.video_id.in_(list(video_ids)))
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -109,6 +110,18 @@ class Shown:
     model: str | None
     library: int
 
+    @property
+    def mark(self) -> str:
+        """A short hash of all that a person can change or decide on: the same until that is another."""
+        parts = [
+            self.video.shelf,
+            *(f"{tag.tag_id} {tag.tag} {tag.origin} {tag.score}" for tag in self.tags),
+            *(f"{one.tag_id} {one.verdict} {one.author} {one.at.isoformat()}" for one in self.verdicts),
+            *(f"{one.owner} {one.name}" for one in self.references),
+            f"{self.video.title} {self.video.attempts} {self.video.error} {self.model}",
+        ]
+        return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
     def to_json(self) -> dict[str, Any]:
         """Return the video for a reader of JSON, with its texts."""
         return {
@@ -136,15 +149,7 @@ def find_videos(
         raise UsageError(f"A page cannot have {limit} videos.", hint=f"Ask for 1 to {MAX_PAGE}.")
     with installation.database.read() as connection:
         model_id = active_model_id(connection)
-        wanted = Filter(
-            tags=tuple(members_of(connection, tag) for tag in search.tags),
-            words=() if search.words is None else asked_words(search.words),
-            owner=search.owner,
-            shelf=search.shelf,
-            since=search.since,
-            until=search.until,
-            reviewed=search.reviewed,
-        )
+        wanted = filter_of(connection, search)
         if search.similar is not None:
             return _similar(installation, connection, search, wanted, model_id, limit, cursor)
         below: int | None = None
@@ -157,18 +162,28 @@ def find_videos(
         return Page(_found(connection, ids[:limit], model_id), following)
 
 
+def filter_of(connection: Connection, search: Search) -> Filter:
+    """Return a search, but for likeness, as the library takes it.
+
+    Raises:
+        NotFoundError: there is no such tag.
+        UsageError: there is no word in the words.
+    """
+    return Filter(
+        tags=tuple(members_of(connection, tag) for tag in search.tags),
+        words=() if search.words is None else asked_words(search.words),
+        owner=search.owner,
+        shelf=search.shelf,
+        since=search.since,
+        until=search.until,
+        reviewed=search.reviewed,
+    )
+
+
 def count_videos(installation: Installation, search: Search, *, most: int = 10_000) -> int:
     """Return how many videos meet every condition but likeness, counting no further than `most`."""
     with installation.database.read() as connection:
-        wanted = Filter(
-            tags=tuple(members_of(connection, tag) for tag in search.tags),
-            words=() if search.words is None else asked_words(search.words),
-            owner=search.owner,
-            shelf=search.shelf,
-            since=search.since,
-            until=search.until,
-            reviewed=search.reviewed,
-        )
+        wanted = filter_of(connection, search)
         return count_ids(connection, wanted, active_model_id(connection), most=most)
 
 
@@ -179,16 +194,25 @@ def show_video(installation: Installation, video_id: int) -> Shown:
         NotFoundError: there is none with this number.
     """
     with installation.database.read() as connection:
-        video = get_video(connection, video_id)
-        model_id = active_model_id(connection)
-        return Shown(
-            video=video,
-            tags=shown_tags(connection, [video_id], model_id, evidence=True).get(video_id, ()),
-            verdicts=said_tags(connection, [video_id]).get(video_id, ()),
-            references=references_of(connection, [video_id]).get(video_id, ()),
-            model=connection.scalar(select(models.c.fingerprint).where(models.c.id == model_id)),
-            library=connection.scalar(select(func.max(changes.c.version))) or 0,
-        )
+        return shown_of(connection, video_id)
+
+
+def shown_of(connection: Connection, video_id: int) -> Shown:
+    """Return all that is known of a video, inside the caller's transaction.
+
+    Raises:
+        NotFoundError: there is none with this number.
+    """
+    video = get_video(connection, video_id)
+    model_id = active_model_id(connection)
+    return Shown(
+        video=video,
+        tags=shown_tags(connection, [video_id], model_id, evidence=True).get(video_id, ()),
+        verdicts=said_tags(connection, [video_id]).get(video_id, ()),
+        references=references_of(connection, [video_id]).get(video_id, ()),
+        model=connection.scalar(select(models.c.fingerprint).where(models.c.id == model_id)),
+        library=connection.scalar(select(func.max(changes.c.version))) or 0,
+    )
 
 
 def _found(

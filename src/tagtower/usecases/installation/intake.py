@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
@@ -94,18 +95,22 @@ def put_videos(
     examples: Iterable[Example],
     settings: PutSettings,
     problems: Problems | None = None,
+    *,
+    decoder: Decoder | None = None,
 ) -> Iterator[Put | Refused]:
     """Take videos in, one after the other, and yield what became of each; one that is refused stops no other.
 
     Args:
         problems: where tags are counted that the library does not have, under `settings.labels`.
+        decoder: looks at the media, where one runs already.
     Raises:
         StorageError: the disk is full or the database is gone; what was yielded is kept.
     """
     eraser = Eraser(installation)
-    with Decoder(installation.settings.media, workers=1) as decoder:
+    with ExitStack() as stack:
+        looking = decoder or stack.enter_context(Decoder(installation.settings.media, workers=1))
         intake = _Intake(
-            installation, settings, decoder, eraser, Problems() if problems is None else problems
+            installation, settings, looking, eraser, Problems() if problems is None else problems
         )
         try:
             for example in examples:

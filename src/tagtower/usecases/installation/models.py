@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, delete, func, select
 
 from tagtower.errors import ConflictError
+from tagtower.library.events import record
 from tagtower.library.models import (
     Coverage,
     ModelRecord,
@@ -28,7 +29,6 @@ from tagtower.library.models import (
 from tagtower.library.schema import answers, builds, frame_vectors, suggestions, videos
 from tagtower.library.sweeps import ask_for_missing
 from tagtower.library.vectors import VectorStore, vector_store
-from tagtower.towers.copying import copy_model
 from tagtower.usecases.installation.home import Installation
 
 FOLDER_DIGITS = 32
@@ -84,6 +84,8 @@ def add(installation: Installation, folder: Path, name: str | None = None) -> Mo
         ModelError: the folder holds no whole model.
         ConflictError: the model is there already, or another of that name.
     """
+    from tagtower.towers.copying import copy_model  # brings torch, which a server need not wait for
+
     source = folder.resolve()
     loaded = copy_model(source, installation.models / f".adding-{secrets.token_hex(8)}")
     arrived = loaded.folder
@@ -224,7 +226,9 @@ def _switch(
     at = installation.clock()
     before = switch_active(connection, model.id, at, replaces=replaces)
     asked = ask_for_missing(connection, model.id, at)
-    return Switched(find_model(connection, model.id), before, coverage.missing, asked)
+    done = Switched(find_model(connection, model.id), before, coverage.missing, asked)
+    record(connection, "model.promoted", done.to_json(), at)
+    return done
 
 
 def _removable(connection: Connection, name: str) -> ModelRecord:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, delete, insert
 
 from tagtower.library import workers
 from tagtower.library.curation.committing import hold_library
+from tagtower.library.events import record_many
 from tagtower.library.models import ModelRecord, active_model
 from tagtower.library.schema import frame_vectors
 from tagtower.library.shelves import Failure, LeasedVideo, Shelf, complete, fail, release
@@ -19,6 +20,9 @@ from tagtower.library.vectors import VectorStore
 from tagtower.usecases.installation.home import Installation
 from tagtower.usecases.installation.labelling import Answer, Seen
 from tagtower.usecases.installation.leases import by_token
+
+TOLD = 20
+"""Tags that an event of a labelled video names, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,26 @@ def write_results(
         shelf = fail(connection, one.leased.id, one.leased.token, one.failure, now=now, rules=rules)
         if shelf is not None:
             shelves[one.leased.id] = shelf
+    record_many(
+        connection,
+        "video.labelled",
+        [
+            (
+                {"video": one.video_id, "model": model.name, "tags": [tag.tag for tag in one.tags[:TOLD]]},
+                one.video_id,
+            )
+            for one in answers
+            if one.video_id in seen
+        ],
+        now,
+    )
+    lost = [one for one in gone if shelves.get(one.leased.id) == "failed"]
+    record_many(
+        connection,
+        "video.failed",
+        [({"video": one.leased.id, "error": one.failure.to_json()}, one.leased.id) for one in lost],
+        now,
+    )
     given_up = sum(shelf == "failed" for shelf in shelves.values())
     workers.report(connection, worker, now=now, done=len(kept), failed=given_up)
     return Written(frozenset(kept), shelves)

@@ -66,12 +66,23 @@ def judge(
         ConflictError: the tag is not in use, and the word is a yes.
         InputError: the author or a tag's text cannot be kept.
     """
-    author = check_author(author)
     with installation.database.write() as connection:
-        judging = _Judging(connection, author, installation.clock(), create)
-        # Tags first: whoever changes the tag library may go on to rows of videos, never the other way round.
-        resolved = [(judgement, judging.tag(judgement)) for judgement in judgements]
-        return [judging.say(judgement, tag) for judgement, tag in resolved]
+        return judge_within(connection, judgements, author=author, at=installation.clock(), create=create)
+
+
+def judge_within(
+    connection: Connection,
+    judgements: Iterable[Judgement],
+    *,
+    author: str,
+    at: datetime,
+    create: bool = True,
+) -> list[Said]:
+    """Do what `judge` does inside the caller's transaction."""
+    judging = _Judging(connection, check_author(author), at, create)
+    # Tags first: whoever changes the tag library may go on to rows of videos, never the other way round.
+    resolved = [(judgement, judging.tag(judgement)) for judgement in judgements]
+    return [judging.say(judgement, tag) for judgement, tag in resolved]
 
 
 def judge_many(

@@ -104,6 +104,7 @@ def upgrade() -> None:
         sa.CheckConstraint("state IN ('active', 'paused')", name=op.f("ck_feeds_state")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_feeds")),
         sa.UniqueConstraint("url", name=op.f("uq_feeds_url")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "models",

@@ -1,0 +1,223 @@
+"""`tagtower serve`: the server of an installation and a worker beside it, both kept running."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, final
+
+import typer
+
+from tagtower.errors import UsageError
+from tagtower.faces.cli import options
+from tagtower.faces.cli.output import say
+
+LONGEST_PAUSE_SECONDS = 30.0
+"""Before a child that keeps dying is started again; the first pause is half a second, each twice the last."""
+
+STEADY_SECONDS = 30.0
+"""A child that lived so long begins with the first pause again."""
+
+DRAIN_SECONDS = 30.0
+"""Children that were asked to end have so long to finish."""
+
+LOOK_SECONDS = 0.1
+BAD_USE = 2
+
+
+def serve(
+    home: options.Home,
+    model: Annotated[
+        Path | None,
+        typer.Option("--model", help="A model folder, taken in where the installation has no model yet."),
+    ] = None,
+    host: Annotated[
+        str, typer.Option("--host", help="Address to listen on; other machines reach it only with keys.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")] = 8765,
+    no_worker: Annotated[
+        bool, typer.Option("--no-worker", help="Only serve; workers run elsewhere.")
+    ] = False,
+    secure: Annotated[
+        bool, typer.Option("--secure", help="Cookies only over TLS: behind a proxy that speaks it.")
+    ] = False,
+    public_host: Annotated[
+        list[str] | None,
+        typer.Option("--public-host", metavar="NAME", help="A name by which the server may be called."),
+    ] = None,
+    media_folder: Annotated[
+        list[Path] | None,
+        typer.Option("--media-folder", metavar="DIR", help="Where media may lie that are handed in by URI."),
+    ] = None,
+) -> int:
+    """Serve an installation: API and console at one address, with a worker beside it.
+
+    HOME is made if it is not there. Server and worker are processes of their own; one that dies is started again.
+    Ctrl-C and SIGTERM let both finish what they are at. On this machine alone the server asks for no keys as long as
+    none was made; for any other address make one first: tagtower keys HOME create NAME --role admin
+    """
+    from tagtower.faces.http.settings import is_loopback
+
+    _prepare(home, need_keys=not is_loopback(host))
+    own = [sys.executable, "-m", "tagtower"]
+    arguments = [
+        *("--host", host, "--port", str(port)),
+        *(["--secure"] if secure else []),
+        *(part for name in public_host or () for part in ("--public-host", name)),
+        *(part for folder in media_folder or () for part in ("--media-folder", str(folder))),
+    ]
+    children = [Child("server", [*own, "serve-http", str(home), *arguments])]
+    if not no_worker:
+        children.append(Child("worker", [*own, "worker", str(home), "--quiet"]))
+    shown = f"[{host}]" if ":" in host else host
+    say(f"TagTower at http://{shown}:{port}/  (console and API; Ctrl-C ends it)")
+    return _supervise(children, lambda: _add_model(home, model))
+
+
+def serve_http(
+    home: options.Home,
+    host: Annotated[str, typer.Option("--host")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port")] = 8765,
+    secure: Annotated[bool, typer.Option("--secure")] = False,
+    public_host: Annotated[list[str] | None, typer.Option("--public-host")] = None,
+    media_folder: Annotated[list[Path] | None, typer.Option("--media-folder")] = None,
+) -> int:
+    """Serve without a worker and without being watched over; `serve` starts this."""
+    from tagtower.faces.http.run import run_server
+    from tagtower.faces.http.settings import ServerSettings
+
+    run_server(
+        home,
+        ServerSettings(
+            host=host,
+            port=port,
+            secure=secure,
+            hosts=tuple(name.lower() for name in public_host or ()),
+            media_folders=tuple(folder.resolve() for folder in media_folder or ()),
+        ),
+    )
+    return 0
+
+
+def _prepare(home: Path, *, need_keys: bool) -> None:
+    """Make the installation if there is none, and see to it that nobody is served unasked."""
+    from tagtower.config.installation import FILE
+    from tagtower.errors import MissingExtraError
+    from tagtower.usecases.installation import keys
+    from tagtower.usecases.installation.home import init, open_installation
+
+    try:
+        import fastapi  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError:
+        raise MissingExtraError("The server", "server") from None
+    if not (home / FILE).exists():
+        init(home)
+        say(f"{home} was made.")
+    with open_installation(home) as installation:
+        if need_keys and not keys.any_made(installation):
+            raise UsageError(
+                "Other machines could reach this address, and there is no key: everyone could do everything.",
+                hint=f"Make one with: tagtower keys {home} create NAME --role admin",
+            )
+
+
+def _add_model(home: Path, model: Path | None) -> None:
+    """Take the model in if the installation has none."""
+    from tagtower.usecases.installation import models
+    from tagtower.usecases.installation.home import open_installation
+
+    with open_installation(home) as installation:
+        if models.status(installation):
+            return
+        if model is None:
+            say("There is no model yet: videos wait until one is added.")
+            return
+        record = models.add(installation, model)
+    say(f"The model {record.name!r} was added.")
+
+
+@final
+@dataclass
+class Child:
+    """A process that is kept running."""
+
+    name: str
+    arguments: Sequence[str]
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    due: float = 0.0
+    pause: float = 0.5
+    codes: list[int] = field(default_factory=list)
+
+    def look(self, now: float) -> None:
+        """Start it if it is due; note that it has ended."""
+        if self.process is None:
+            if now >= self.due:
+                # A group of its own: Ctrl-C in the terminal reaches us alone, and we ask it to end.
+                self.process = subprocess.Popen(self.arguments, start_new_session=True)
+                self.started = now
+            return
+        code = self.process.poll()
+        if code is None:
+            return
+        self.process = None
+        self.codes.append(code)
+        self.pause = (
+            0.5 if now - self.started > STEADY_SECONDS else min(LONGEST_PAUSE_SECONDS, self.pause * 2)
+        )
+        self.due = now + self.pause
+        say(f"tagtower: the {self.name} ended with {code}; it is started again in {self.pause:g} s")
+
+    def ask_to_end(self) -> None:
+        """Send it SIGTERM."""
+        if self.process is not None and self.process.poll() is None:
+            with suppress(ProcessLookupError):
+                self.process.terminate()
+
+    def end(self, deadline: float) -> None:
+        """Wait until it has ended, and end it if it takes too long."""
+        if self.process is None:
+            return
+        try:
+            self.process.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def _supervise(children: Sequence[Child], meanwhile: Callable[[], None]) -> int:
+    """Keep the children running until a signal comes; the first is started before `meanwhile` is done."""
+    received: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    parent = os.getppid()
+    try:
+        children[0].look(time.monotonic())
+        meanwhile()
+        while not received and os.getppid() == parent:
+            for child in children:
+                child.look(time.monotonic())
+                if child.name == "server" and child.codes[:1] == [BAD_USE]:
+                    return BAD_USE  # the port is taken, say: another attempt would find the same
+            time.sleep(LOOK_SECONDS)
+    finally:
+        for child in children:
+            child.ask_to_end()
+        deadline = time.monotonic() + DRAIN_SECONDS
+        for child in children:
+            child.end(deadline)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return 128 + received[0] if received and received[0] == signal.SIGINT else 0

@@ -1,0 +1,1 @@
+"""The HTTP server: a face over the use cases of an installation."""

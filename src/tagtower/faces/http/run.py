@@ -1,0 +1,91 @@
+"""Running the application: uvicorn, its log as lines of JSON, and the model that is opened beforehand."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import uvicorn
+
+from tagtower.errors import TagTowerError, UsageError
+from tagtower.faces.http.app import create_app
+from tagtower.faces.http.parts import Parts
+from tagtower.faces.http.requests import JsonLines
+from tagtower.faces.http.settings import ServerSettings
+from tagtower.usecases.installation.home import open_installation
+
+DRAIN_SECONDS = 20
+"""Requests that are being answered have so long to end."""
+
+KEEP_ALIVE_SECONDS = 15
+
+
+def run_server(home: Path, settings: ServerSettings) -> None:
+    """Serve the installation in the folder `home` until SIGTERM or Ctrl-C.
+
+    Raises:
+        UsageError: there is none, or the address is taken.
+    """
+    log_json()
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listening, open_installation(home) as installation:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((settings.host, settings.port))
+        except OSError as error:
+            raise UsageError(
+                f"Nothing can listen at {settings.host}:{settings.port}: {error.strerror or error}.",
+                hint="Give another --port, or end the program that has it.",
+            ) from error
+        app = create_app(installation, settings=settings)
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=DRAIN_SECONDS,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            h11_max_incomplete_event_size=64 * 1024,
+        )
+        server = _Server(config, app.state.parts)
+        server.run(sockets=[listening])
+
+
+def log_json() -> None:
+    """Write the log to stderr, a line of JSON for each entry."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    for name in ("tagtower.http", "uvicorn.error"):
+        logging.getLogger(name).setLevel(logging.INFO)
+
+
+class _Server(uvicorn.Server):
+    """A server that opens the model once it listens, and tells streams which never end when it is about to end."""
+
+    def __init__(self, config: uvicorn.Config, parts: Parts) -> None:
+        super().__init__(config)
+        self._parts = parts
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take requests, and only then open the model: its import would hold the start up for seconds."""
+        await super().startup(sockets)
+        threading.Thread(target=_open_model, args=(self._parts,), daemon=True).start()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop taking requests, let streams end, wait for the others."""
+        self._parts.stopping.set()
+        await super().shutdown(sockets)
+
+
+def _open_model(parts: Parts) -> None:
+    """So that the first who asks need not wait; where there is none, it is opened later."""
+    with suppress(TagTowerError):
+        parts.recommender.warm()

@@ -1,0 +1,53 @@
+"""How a server may be reached, and what it accepts."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """How a server may be reached, and what it accepts.
+
+    Without keys it serves whoever reaches it, if `host` is this machine's own; then `hosts` are the names by which it
+    may be called, so that no page of another site can make itself its name. `media_folders` are where media may lie
+    that are handed in by URI; without any, none are. Rates are requests by one principal.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8765
+    hosts: tuple[str, ...] = ()
+    secure: bool = False  # cookies only over TLS
+    media_folders: tuple[Path, ...] = ()
+    max_upload_bytes: int = 64 * 1024**3
+    max_import_bytes: int = 64 * 1024**2
+    max_body_bytes: int = 1024**2
+    requests_per_second: float = 50.0
+    requests_burst: int = 200
+    refusals_per_minute: int = 20
+    upload_hours: float = 24.0
+    reply_hours: float = 24.0
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine reaches the server."""
+        return is_loopback(self.host)
+
+    def called(self, host: str) -> bool:
+        """Return whether a `Host` header names this server."""
+        name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
+        if self.hosts:
+            return name.lower() in self.hosts
+        return not self.loopback or name.lower() in (*LOCAL_HOSTS, self.host.lower())
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether an address is this machine's own."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"

@@ -1,0 +1,110 @@
+"""A server on an installation of its own: with a model and tags where a test wants them, and a key for every role."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from starlette.testclient import TestClient
+
+    from tagtower.usecases.installation.home import Installation
+
+TAGS = ("red", "green", "blue", "low", "high", "music")
+LOCAL = "http://127.0.0.1:8765"
+
+
+@dataclass
+class Served:
+    """A running application, its installation, and a client for each role; `client` has no key."""
+
+    installation: Installation
+    client: TestClient
+    keys: dict[str, str]
+
+    def call(self, role: str | None, method: str, path: str, **more: Any) -> Any:
+        headers = dict(more.pop("headers", {}))
+        if role is not None and role in self.keys:
+            headers["Authorization"] = f"Bearer {self.keys[role]}"
+        return self.client.request(method, path, headers=headers, **more)
+
+    def get(self, path: str, role: str | None = "admin", **more: Any) -> Any:
+        return self.call(role, "GET", path, **more)
+
+    def post(self, path: str, role: str | None = "admin", **more: Any) -> Any:
+        return self.call(role, "POST", path, **more)
+
+
+@pytest.fixture(scope="session")
+def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an installation with nothing in it, to be copied."""
+    from tagtower.usecases.installation.home import init
+
+    home = tmp_path_factory.mktemp("empty") / "home"
+    init(home, environment={})
+    return home
+
+
+@pytest.fixture(scope="session")
+def filled_home(empty_home: Path, trained: Path, job: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an installation with a model, tags and three labelled videos, to be copied."""
+    from tagtower.records import Example, Video
+    from tagtower.usecases.installation import curate, models
+    from tagtower.usecases.installation.home import open_installation
+    from tagtower.usecases.installation.intake import PutSettings, put_videos
+    from tagtower.usecases.installation.worker import run_worker
+
+    home = tmp_path_factory.mktemp("filled") / "home"
+    shutil.copytree(empty_home, home)
+    with open_installation(home, environment={}) as installation:
+        models.add(installation, trained, "first")
+        for text in TAGS:
+            curate.add(installation, curate.Editing("maria"), text)
+        videos = [
+            Example(Video(name, str(job.clips[name]), f"a walk with {name}"))
+            for name in ("red-low", "green", "high")
+        ]
+        list(put_videos(installation, videos, PutSettings(owner="newsroom")))
+        run_worker(installation, once=True)
+    return home
+
+
+@pytest.fixture
+def empty(empty_home: Path, tmp_path: Path) -> Iterator[Served]:
+    """A server with keys, of an empty installation."""
+    yield from _serve(empty_home, tmp_path, with_keys=True)
+
+
+@pytest.fixture
+def filled(filled_home: Path, tmp_path: Path) -> Iterator[Served]:
+    """A server with keys, of an installation with a model, tags and labelled videos."""
+    yield from _serve(filled_home, tmp_path, with_keys=True)
+
+
+@pytest.fixture
+def keyless(empty_home: Path, tmp_path: Path) -> Iterator[Served]:
+    """A server without keys, on this machine alone."""
+    yield from _serve(empty_home, tmp_path, with_keys=False)
+
+
+def _serve(source: Path, tmp_path: Path, *, with_keys: bool) -> Iterator[Served]:
+    from starlette.testclient import TestClient
+
+    from tagtower.faces.http.app import create_app
+    from tagtower.faces.http.settings import ServerSettings
+    from tagtower.library.keys import ROLES
+    from tagtower.usecases.installation import keys
+    from tagtower.usecases.installation.home import open_installation
+
+    home = tmp_path / "home"
+    shutil.copytree(source, home)
+    with open_installation(home, environment={}) as installation:
+        made = {role: keys.create(installation, role, role).text for role in ROLES} if with_keys else {}
+        app = create_app(installation, settings=ServerSettings(requests_burst=10_000))
+        with TestClient(app, base_url=LOCAL, raise_server_exceptions=False) as client:
+            yield Served(installation, client, made)
