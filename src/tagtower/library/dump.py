@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from itertools import islice
@@ -102,10 +102,9 @@ def load_table(connection: Connection, name: str, path: Path) -> int:
     while part := list(islice(lines, ROWS)):
         rows = [_row(path, values, columns) for values in part]
         for row in rows:
-            values = {one: row[one] for one in later if row.get(one) is not None}
-            if values:
+            if any(row.get(one) is not None for one in later):
                 postponed.append({"key": row[key], **{one: row[one] for one in later}})
-                row.update(dict.fromkeys(values))
+                row.update(dict.fromkeys(later))
             if name == "videos":
                 found = search_words(row.get("title"), row.get("description"), row.get("subtitles"))
                 row[COMPUTED] = found if connection.dialect.name == "postgresql" else " ".join(found)
@@ -230,8 +229,3 @@ def _sequence(connection: Connection, table: Table, column: Column[Any]) -> str:
     found = connection.scalar(select(func.pg_get_serial_sequence(table.name, column.name)))
     assert found is not None, "its rows are numbered"
     return str(found)
-
-
-def names_of(tables: Iterable[Table]) -> list[str]:
-    """Return the names of tables, in their order."""
-    return [table.name for table in tables]

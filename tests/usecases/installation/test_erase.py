@@ -1,4 +1,4 @@
-"""What is erased is nowhere any more: not in a table, a store, a folder or a byte; and ends well wherever it is killed."""
+"""What is erased is nowhere any more: in no table, store, folder or byte; and it ends well wherever it is killed."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from pyarrow import parquet
@@ -49,7 +50,7 @@ def test_an_export_is_read_as_a_manifest(installation, job, library, tmp_path, s
         assert clip.tags == ("den; of foxes", "fox")
     assert by_id[library[1]].video.media is None
     assert clip.video.media is not None
-    with open(clip.video.media, "rb") as file:
+    with Path(clip.video.media).open("rb") as file:
         assert file.read() == job.clips["green"].read_bytes()
 
 

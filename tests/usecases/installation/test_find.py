@@ -147,7 +147,7 @@ def test_a_cursor_of_similar_videos_ends_with_its_model(installation, rows, alik
 
     from tagtower.library import schema
 
-    model, videos = alike
+    _, videos = alike
     cursor = find_videos(installation, Search(similar=videos[0]), limit=2).next
     with installation.database.write() as connection:
         connection.execute(update(schema.models).values(state="retired"))

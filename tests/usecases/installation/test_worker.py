@@ -24,7 +24,8 @@ from tagtower.usecases.installation.home import Installation
 from tagtower.usecases.installation.intake import Put, PutSettings, put_videos
 from tagtower.usecases.installation.labelling import Labeller
 from tagtower.usecases.installation.leases import Stop
-from tagtower.usecases.installation.worker import WorkerReport, run_worker
+from tagtower.usecases.installation.worker import run_worker
+from tagtower.usecases.installation.worker_events import WorkerReport
 from tagtower.usecases.label import label
 from tagtower.usecases.session import open_session
 

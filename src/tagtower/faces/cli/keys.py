@@ -7,16 +7,23 @@ from typing import Annotated
 import typer
 
 from tagtower.faces.cli import options
+from tagtower.faces.cli.installation import HomeCommand, HomeGroup, opened
 from tagtower.faces.cli.output import print_line, print_table, say, write_json
 
-app = typer.Typer(help="Make, list and revoke the API keys of a server.", no_args_is_help=True)
+app = typer.Typer(cls=HomeGroup, help="Make, list and revoke the API keys of a server.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="What the key is called in lists and histories.")]
 
 
-@app.command("create")
+@app.callback()
+def frame(context: typer.Context, home: options.Home) -> None:
+    """Make, list and revoke the API keys of a server."""
+    context.obj = home
+
+
+@app.command("create", cls=HomeCommand)
 def create(
-    home: options.Home,
+    context: typer.Context,
     name: Name,
     role: Annotated[
         str,
@@ -30,10 +37,9 @@ def create(
 ) -> None:
     """Make a key. It is printed once, on stdout; only its hash is kept."""
     from tagtower.usecases.installation import keys
-    from tagtower.usecases.installation.home import open_installation
 
     wanted = keys.parse_role(role)
-    with open_installation(home) as installation:
+    with opened(context) as installation:
         made = keys.create(installation, name, wanted)
     if as_json:
         write_json(made.to_json())
@@ -42,15 +48,14 @@ def create(
     print_line(made.text)
 
 
-@app.command("list")
-def list_keys(home: options.Home, as_json: options.Json = False) -> None:
+@app.command("list", cls=HomeCommand)
+def list_keys(context: typer.Context, as_json: options.Json = False) -> None:
     """List the keys, revoked ones too."""
     from rich.table import Table
 
     from tagtower.usecases.installation import keys
-    from tagtower.usecases.installation.home import open_installation
 
-    with open_installation(home) as installation:
+    with opened(context) as installation:
         found = keys.list_all(installation)
     if as_json:
         write_json({"keys": [one.to_json() for one in found]})
@@ -62,13 +67,12 @@ def list_keys(home: options.Home, as_json: options.Json = False) -> None:
     print_table(table)
 
 
-@app.command("revoke")
-def revoke(home: options.Home, name: Name, as_json: options.Json = False) -> None:
+@app.command("revoke", cls=HomeCommand)
+def revoke(context: typer.Context, name: Name, as_json: options.Json = False) -> None:
     """Let a key open nothing any more; what was signed in with it ends at once."""
     from tagtower.usecases.installation import keys
-    from tagtower.usecases.installation.home import open_installation
 
-    with open_installation(home) as installation:
+    with opened(context) as installation:
         gone = keys.revoke(installation, name)
     if as_json:
         write_json(gone.to_json())

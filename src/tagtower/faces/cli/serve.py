@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,7 +66,7 @@ def serve(
     """
     from tagtower.faces.http.settings import is_loopback
 
-    _prepare(home, model, need_keys=not is_loopback(host))
+    _prepare(home, need_keys=not is_loopback(host))
     own = [sys.executable, "-m", "tagtower"]
     arguments = [
         *("--host", host, "--port", str(port)),
@@ -79,7 +79,7 @@ def serve(
         children.append(Child("worker", [*own, "worker", str(home), "--quiet"]))
     shown = f"[{host}]" if ":" in host else host
     say(f"TagTower at http://{shown}:{port}/  (console and API; Ctrl-C ends it)")
-    return _supervise(children)
+    return _supervise(children, lambda: _add_model(home, model))
 
 
 def serve_http(
@@ -107,11 +107,11 @@ def serve_http(
     return 0
 
 
-def _prepare(home: Path, model: Path | None, *, need_keys: bool) -> None:
-    """Make the installation if there is none, and take the model in if it has none."""
+def _prepare(home: Path, *, need_keys: bool) -> None:
+    """Make the installation if there is none, and see to it that nobody is served unasked."""
     from tagtower.config.installation import FILE
     from tagtower.errors import MissingExtraError
-    from tagtower.usecases.installation import keys, models
+    from tagtower.usecases.installation import keys
     from tagtower.usecases.installation.home import init, open_installation
 
     try:
@@ -128,12 +128,21 @@ def _prepare(home: Path, model: Path | None, *, need_keys: bool) -> None:
                 "Other machines could reach this address, and there is no key: everyone could do everything.",
                 hint=f"Make one with: tagtower keys {home} create NAME --role admin",
             )
-        if not models.status(installation):
-            if model is not None:
-                record = models.add(installation, model)
-                say(f"The model {record.name!r} was added.")
-            else:
-                say("There is no model yet: videos wait until one is added.")
+
+
+def _add_model(home: Path, model: Path | None) -> None:
+    """Take the model in if the installation has none."""
+    from tagtower.usecases.installation import models
+    from tagtower.usecases.installation.home import open_installation
+
+    with open_installation(home) as installation:
+        if models.status(installation):
+            return
+        if model is None:
+            say("There is no model yet: videos wait until one is added.")
+            return
+        record = models.add(installation, model)
+    say(f"The model {record.name!r} was added.")
 
 
 @final
@@ -185,7 +194,8 @@ class Child:
             self.process.wait()
 
 
-def _supervise(children: Sequence[Child]) -> int:
+def _supervise(children: Sequence[Child], meanwhile: Callable[[], None]) -> int:
+    """Keep the children running until a signal comes; the first is started before `meanwhile` is done."""
     received: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
@@ -194,6 +204,8 @@ def _supervise(children: Sequence[Child]) -> int:
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     parent = os.getppid()
     try:
+        children[0].look(time.monotonic())
+        meanwhile()
         while not received and os.getppid() == parent:
             for child in children:
                 child.look(time.monotonic())

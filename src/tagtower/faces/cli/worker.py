@@ -15,7 +15,7 @@ from tagtower.faces.cli.output import print_line, say, write_json
 
 if TYPE_CHECKING:
     from tagtower.usecases.installation.leases import Stop
-    from tagtower.usecases.installation.worker import Event
+    from tagtower.usecases.installation.worker_events import Event
 
 SOME_FAILED, NOTHING_DONE = 1, 3
 ENDED_BY = {signal.SIGINT: 130, signal.SIGTERM: 143}

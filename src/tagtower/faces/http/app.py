@@ -87,7 +87,7 @@ def create_app(
     app.include_router(health.router)
     app.include_router(metrics_route.router)
     for router in ROUTERS:
-        app.include_router(router, prefix="/v1")
+        app.include_router(router)
     _add_console(app)
     app.add_middleware(RequestFrame, parts=parts)
     return app

@@ -53,7 +53,6 @@ def run_server(home: Path, settings: ServerSettings) -> None:
             h11_max_incomplete_event_size=64 * 1024,
         )
         server = _Server(config, app.state.parts)
-        threading.Thread(target=_open_model, args=(app.state.parts,), daemon=True).start()
         server.run(sockets=[listening])
 
 
@@ -69,11 +68,16 @@ def log_json() -> None:
 
 
 class _Server(uvicorn.Server):
-    """A server that tells streams which never end that it is about to."""
+    """A server that opens the model once it listens, and tells streams which never end when it is about to end."""
 
     def __init__(self, config: uvicorn.Config, parts: Parts) -> None:
         super().__init__(config)
         self._parts = parts
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take requests, and only then open the model: its import would hold the start up for seconds."""
+        await super().startup(sockets)
+        threading.Thread(target=_open_model, args=(self._parts,), daemon=True).start()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop taking requests, let streams end, wait for the others."""

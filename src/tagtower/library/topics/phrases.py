@@ -76,6 +76,7 @@ def _runs(headline: str, stop: AbstractSet[str]) -> Iterator[list[_Word]]:
         if kind == "word":
             text = _ELISION.sub("", text)
         if kind == "gap" or kind == "hash":
+            first = first and kind == "gap"  # what somebody marked is a name wherever it stands
             continue
         if kind == "stop":
             first = first or text in ".!?:|–—"

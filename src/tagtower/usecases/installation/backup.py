@@ -116,7 +116,7 @@ def _write(installation: Installation, folder: Path, out: Path, with_media: bool
     with installation.database.read() as connection:
         if _erasures(connection) != erased:
             raise _ErasedMeanwhileError
-    files = {
+    files: dict[str, dict[str, Any]] = {
         path.relative_to(folder).as_posix(): {"sha256": hash_file(path), "bytes": path.stat().st_size}
         for path in sorted(folder.rglob("*"))
         if path.is_file()

@@ -20,7 +20,7 @@ from tagtower.config.installation import FILE, load_installation_settings
 from tagtower.errors import ConflictError, DatabaseError, StorageError, UsageError
 from tagtower.library.database import Database
 from tagtower.library.dump import SUFFIX, dumped_tables, load_table, set_numbers
-from tagtower.library.migrate import known_schemas, newest_schema, schema_of, upgrade
+from tagtower.library.migrate import downgrade, known_schemas, newest_schema, schema_of, upgrade
 from tagtower.library.vectors import VectorStore, vector_store
 from tagtower.storage.atomic import atomic_folder
 from tagtower.storage.hashing import hash_file, hash_json
@@ -207,23 +207,32 @@ def _fill(described: Described, database: Database, store: VectorStore) -> int:
             "The database holds an installation already.", hint="Restore into an empty database."
         )
     upgrade(database, described.schema)
-    vectors = 0
-    with database.write() as connection:
-        for table in dumped_tables():
-            if table.name not in described.rows:
-                continue
-            count = load_table(connection, table.name, described.folder / TABLES / f"{table.name}{SUFFIX}")
-            if count != described.rows[table.name]:
-                raise StorageError(
-                    f"{described.folder}: the table {table.name} has {count:,} rows, not "
-                    f"{described.rows[table.name]:,}.",
-                    hint="Restore another backup.",
-                )
-        set_numbers(connection, described.numbers)
-        for model, count in described.vectors.items():
-            vectors += _load_vectors(connection, described, store, int(model), count)
+    try:
+        with database.write() as connection:
+            vectors = _load(connection, described, store)
+    except BaseException:
+        downgrade(database, "base")  # so that the database can be tried again
+        raise
     upgrade(database)
     return vectors
+
+
+def _load(connection: Connection, described: Described, store: VectorStore) -> int:
+    for table in dumped_tables():
+        if table.name not in described.rows:
+            continue
+        wanted = described.rows[table.name]
+        count = load_table(connection, table.name, described.folder / TABLES / f"{table.name}{SUFFIX}")
+        if count != wanted:
+            raise StorageError(
+                f"{described.folder}: the table {table.name} has {count:,} rows, not {wanted:,}.",
+                hint="Restore another backup.",
+            )
+    set_numbers(connection, described.numbers)
+    return sum(
+        _load_vectors(connection, described, store, int(model), count)
+        for model, count in described.vectors.items()
+    )
 
 
 def _load_vectors(

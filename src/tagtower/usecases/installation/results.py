@@ -100,7 +100,7 @@ def write_results(
         "video.labelled",
         [
             (
-                {"video": one.video_id, "model": model.name, "tags": [tag.text for tag in one.tags[:TOLD]]},
+                {"video": one.video_id, "model": model.name, "tags": [tag.tag for tag in one.tags[:TOLD]]},
                 one.video_id,
             )
             for one in answers

@@ -241,20 +241,23 @@ def poll_feed(installation: Installation, feed: str, similar: Similar | None = N
 def _poll(installation: Installation, feed: FeedRecord, similar: Similar | None) -> PollOutcome:
     """Fetch and read a leased feed, and keep what came of it."""
     settings = installation.settings.topics
+    remark = None
     try:
         got = _fetch(feed, settings)
+        remark = f"only its first {settings.max_bytes:,} bytes were read" if got.cut else None
         content = FeedContent(())
         if not got.unchanged:
             kind = got.content_type or _type_by_name(feed.url)
             seconds = settings.deadline_seconds
             content = read_feed(got.body, feed.kind, kind, most=settings.max_entries, seconds=seconds)
     except (FetchError, FeedError, MissingExtraError) as fault:
+        error = str(fault) if remark is None else f"{fault} ({remark})"
         with installation.database.write() as connection:
-            kept = feeds.settle_failed(connection, feed, installation.clock(), str(fault))
-        return PollOutcome(feed.id, feed.url, error=str(fault), lost=not kept)
+            kept = feeds.settle_failed(connection, feed, installation.clock(), error)
+        return PollOutcome(feed.id, feed.url, error=error, remark=remark, lost=not kept)
     news = _news(installation, feed, content, similar)
     try:
-        return _keep(installation, feed, got, content, news)
+        return _keep(installation, feed, got, content, news, remark)
     except _LostError:
         return PollOutcome(feed.id, feed.url, lost=True)
 
@@ -305,7 +308,12 @@ def _news(
 
 
 def _keep(
-    installation: Installation, feed: FeedRecord, got: Fetched, content: FeedContent, news: _News
+    installation: Installation,
+    feed: FeedRecord,
+    got: Fetched,
+    content: FeedContent,
+    news: _News,
+    remark: str | None,
 ) -> PollOutcome:
     """Count what is new, and change the library accordingly, in one transaction.
 
@@ -313,7 +321,6 @@ def _keep(
         _LostError: the lease was lost.
     """
     settings, now = installation.settings.topics, installation.clock()
-    remark = f"only its first {settings.max_bytes:,} bytes were read" if got.cut else None
     with installation.database.write() as connection:
         lock_library(connection)
         kept = feeds.settle(

@@ -16,8 +16,9 @@ from tagtower.faces.console.routes import ConsoleRoute
 from tagtower.library.verdicts import Said
 from tagtower.usecases.installation.find import Found, Search, find_videos
 from tagtower.usecases.installation.health import health
-from tagtower.usecases.installation.judging import Word, judge
+from tagtower.usecases.installation.judging import judge
 from tagtower.usecases.installation.queue import Waiting, review_queue
+from tagtower.usecases.installation.review import Word
 from tagtower.usecases.installation.reviewing import review_video
 
 MAX_SKIPPED = 100

@@ -21,7 +21,7 @@ from tagtower.faces.http.schemas import example
 from tagtower.library.events import Event
 from tagtower.usecases.installation import events
 
-router = APIRouter(prefix="/events", tags=["events"])
+router = APIRouter(prefix="/v1/events", tags=["events"])
 
 LOOK_SECONDS = 0.5
 BEAT_SECONDS = 15.0

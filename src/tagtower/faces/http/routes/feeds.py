@@ -18,7 +18,7 @@ from tagtower.faces.http.schemas import Body, example
 from tagtower.library.feeds import FeedKind, Policy
 from tagtower.usecases.installation import topics
 
-router = APIRouter(prefix="/feeds", tags=["feeds"])
+router = APIRouter(prefix="/v1/feeds", tags=["feeds"])
 
 FeedId = Annotated[int, Path(ge=1, le=MOST_NUMBER, examples=[1])]
 EXAMPLE: dict[str, Any] = {

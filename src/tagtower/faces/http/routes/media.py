@@ -16,7 +16,7 @@ from tagtower.faces.http.parts import Server
 from tagtower.faces.http.problems import Problem
 from tagtower.usecases.installation.playback import OTHER, open_media, strip, thumbnail
 
-router = APIRouter(prefix="/videos", tags=["playback"])
+router = APIRouter(prefix="/v1/videos", tags=["playback"])
 
 POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 """Of media: even if a browser took them for a page, nothing in it would run."""

@@ -14,7 +14,7 @@ from tagtower.faces.http.schemas import Body, example
 from tagtower.usecases.installation import models
 from tagtower.usecases.installation.compare import compare
 
-router = APIRouter(prefix="/models", tags=["models"])
+router = APIRouter(prefix="/v1/models", tags=["models"])
 
 Name = Annotated[str, Path(max_length=200, pattern=r"^[^\x00]*$", examples=["spring"])]
 MODEL: dict[str, Any] = {

@@ -17,7 +17,7 @@ from tagtower.faces.http.schemas import Body, example
 from tagtower.usecases.installation.questions import Question
 from tagtower.usecases.installation.uploads import SUFFIX, scratch_file
 
-router = APIRouter(prefix="/recommend", tags=["recommend"])
+router = APIRouter(prefix="/v1/recommend", tags=["recommend"])
 
 TopK = Annotated[int, Query(ge=1, le=100, description="Tags for each, at most.")]
 WithEvidence = Annotated[bool, Query(alias="evidence", description="Say what spoke for each tag.")]

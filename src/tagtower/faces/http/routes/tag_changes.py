@@ -26,7 +26,7 @@ from tagtower.faces.http.schemas import example
 from tagtower.usecases.installation import curate, tag_library
 from tagtower.usecases.installation.uploads import scratch_folder
 
-router = APIRouter(prefix="/tags", tags=["tags"])
+router = APIRouter(prefix="/v1/tags", tags=["tags"])
 
 IMPORTED = {
     "version": 18,

@@ -14,7 +14,7 @@ from tagtower.faces.http.schemas import example
 from tagtower.usecases.installation.find import Found, Search, find_videos
 from tagtower.usecases.installation.tag_library import tag_portrait
 
-router = APIRouter(prefix="/tags", tags=["tags"])
+router = APIRouter(prefix="/v1/tags", tags=["tags"])
 
 ENTRIES = 50
 ATOM = "application/atom+xml"

@@ -41,7 +41,7 @@ from tagtower.library.curation.record import TagState
 from tagtower.usecases.installation import curate, tag_library
 from tagtower.usecases.installation.curate import Editing, Outcome
 
-router = APIRouter(prefix="/tags", tags=["tags"])
+router = APIRouter(prefix="/v1/tags", tags=["tags"])
 
 PAGE = {"version": 17, "total": 1, "tags": [EXAMPLE_TAG], "next": None}
 SHOWN = {

@@ -18,7 +18,7 @@ from tagtower.faces.http.routes.video_bodies import EXAMPLE_PUT, About, BeginUpl
 from tagtower.faces.http.schemas import example
 from tagtower.usecases.installation import uploads
 
-router = APIRouter(prefix="/videos/uploads", tags=["uploads"])
+router = APIRouter(prefix="/v1/videos/uploads", tags=["uploads"])
 
 EXAMPLE = {"id": "0123456789abcdef0123456789abcdef", "length": 1048576, "offset": 0, "result": None}
 UploadId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", examples=[EXAMPLE["id"]])]

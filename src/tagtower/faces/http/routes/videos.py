@@ -43,7 +43,7 @@ from tagtower.usecases.installation.find import Search, find_videos, show_video
 from tagtower.usecases.installation.judging import judge
 from tagtower.usecases.installation.uploads import scratch_file, take_file, take_video
 
-router = APIRouter(prefix="/videos", tags=["videos"])
+router = APIRouter(prefix="/v1/videos", tags=["videos"])
 
 EXAMPLE_SAID = {
     "verdicts": [{"video": 12, "tag": "solar eclipse", "tag_id": 7, "verdict": "accept", "before": None}],

@@ -14,7 +14,7 @@ from tagtower.faces.http.parts import Server
 from tagtower.faces.http.schemas import Body, example
 from tagtower.usecases.installation import webhooks
 
-router = APIRouter(prefix="/webhooks", tags=["events"])
+router = APIRouter(prefix="/v1/webhooks", tags=["events"])
 
 WebhookId = Annotated[int, Path(ge=1, le=MOST_NUMBER, examples=[1])]
 EXAMPLE: dict[str, Any] = {

@@ -231,6 +231,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("video_id", "model_id", name=op.f("pk_answers")),
     )
+    op.create_index("ix_answers_version", "answers", ["model_id", "library_version"], unique=False)
     op.create_table(
         "changed_tags",
         sa.Column("version", key, nullable=False),
@@ -454,6 +455,7 @@ def downgrade() -> None:
     op.drop_table("feed_entries")
     op.drop_table("builds")
     op.drop_table("barred")
+    op.drop_index("ix_answers_version", table_name="answers")
     op.drop_table("answers")
     op.drop_index("ix_changed_tags_tag", table_name="changed_tags")
     op.drop_table("changed_tags")
