@@ -12,11 +12,13 @@ WITH_DATA = (
     "hostile",
     "titles",
     "hybrid",
+    "peers",
     "wrong_labels",
     "ablation_losses",
     "sounds",
     "ablation_sounds",
     "ablation_images",
+    "ablation_fusion",
     "clips",
 )
 
