@@ -7,9 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-ALONE = ("sampling", "mining", "search")
+ALONE = ("sampling", "mining", "retro", "library", "promotion", "search", "worker", "kills")
 WITH_DATA = (
     "hostile",
+    "vector_search",
     "titles",
     "hybrid",
     "peers",
