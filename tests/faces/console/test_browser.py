@@ -60,9 +60,12 @@ def server(trained: Path, job: Any, tmp_path: Path) -> Iterator[Any]:
         running = uvicorn.Server(uvicorn.Config(app, log_level="error"))
         stop = Stop()
         threads = [
-            threading.Thread(target=running.run, kwargs={"sockets": [listening]}),
+            threading.Thread(target=running.run, kwargs={"sockets": [listening]}, daemon=True),
             threading.Thread(
-                target=run_worker, args=(installation,), kwargs={"stop": stop, "chores": standard_chores()}
+                target=run_worker,
+                args=(installation,),
+                kwargs={"stop": stop, "chores": standard_chores()},
+                daemon=True,
             ),
         ]
         for one in threads:
@@ -175,7 +178,7 @@ def test_a_day_at_the_console(server: Any, page: Any) -> None:
     # A hot tag says what it would hit, and then hits old videos.
     page.goto("/tags")
     page.get_by_label("Tag", exact=True).fill("green walk")
-    expect(page.locator("#preview")).to_contain_text("stored videos", timeout=PATIENCE)
+    expect(page.locator("#preview")).to_contain_text("of 3 stored videos", timeout=PATIENCE)
     shoot(page, "preview")
     page.get_by_role("button", name="Add", exact=True).click()
     expect(page.get_by_role("heading", name="green walk")).to_be_visible()
