@@ -61,12 +61,13 @@ def fill(path: Path, videos: int) -> None:
     stamp = START.replace(tzinfo=None).isoformat(" ")
     connection.execute("BEGIN")
     connection.execute(
-        "INSERT INTO models VALUES (1, 'bench', 'bench', 'f', 'f', 256, 'active', NULL, ?, NULL, NULL)",
+        "INSERT INTO models (id, name, folder, fingerprint, vector_fingerprint, width, distance, state, added_at) "
+        "VALUES (1, 'bench', 'bench', 'f', 'f', 256, 'cosine', 'active', ?)",
         (stamp,),
     )
     connection.executemany(
-        "INSERT INTO tags (id, text, state, origin, created_at, heat, suggestable) "
-        "VALUES (?, ?, 'active', 'import', ?, 0, 1)",
+        "INSERT INTO tags (id, text, state, origin, created_at, heat, suggestable, version) "
+        "VALUES (?, ?, 'active', 'import', ?, 0, 1, 1)",
         ((tag + 1, f"tag {word(tag)}", stamp) for tag in range(TAGS)),
     )
     connection.executemany(

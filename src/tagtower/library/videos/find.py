@@ -37,7 +37,7 @@ Shelf: TypeAlias = Literal["unlabelled", "labelled", "failed"]
 ENOUGH = 2000
 """Matches of a tag or of words are counted up to here; a list with fewer is walked to its end."""
 
-FIRST_RANGE, GROWTH = 1 << 13, 4
+FIRST_RANGE, GROWTH = 1 << 14, 16
 """Numbers in the first range in which lists are compared, and how much larger each next one is."""
 
 SPAN = 50_000
