@@ -7,16 +7,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-ALONE = ("sampling", "mining", "search")
+ALONE = ("sampling", "mining", "retro", "library", "promotion", "search", "worker", "kills")
 WITH_DATA = (
     "hostile",
+    "vector_search",
     "titles",
     "hybrid",
+    "peers",
     "wrong_labels",
     "ablation_losses",
     "sounds",
     "ablation_sounds",
     "ablation_images",
+    "ablation_fusion",
     "clips",
 )
 

@@ -37,6 +37,7 @@ def filled(database: Database) -> Database:
                     fingerprint=f"f{number}",
                     vector_fingerprint="v",
                     width=4,
+                    distance="cosine",
                     state="ready",
                     added_at=NOON,
                 )
@@ -153,3 +154,16 @@ def test_answers_can_be_forgotten(filled: Database) -> None:
     assert (stored(filled), stored(filled, model=2)) == ([], [("model", 1, 1)])
     with filled.read() as connection:
         assert connection.execute(select(answers.c.model_id)).scalars().all() == [2]
+
+
+def test_neighbours_that_were_erased_meanwhile_are_no_evidence(filled) -> None:
+    neighbours = [
+        {"id": "video:2", "weight": 0.4, "video": 2},
+        {"id": "a name", "weight": 0.3, "video": 99},
+        {"id": "video:98", "weight": 0.2},
+        {"id": "of the model", "weight": 0.1},
+    ]
+    write(filled, Suggested(1, 1, 0.1, 0.5, {"neighbours": neighbours, "second": 3.0}))
+    with filled.read() as connection:
+        found = connection.scalar(select(suggestions.c.evidence))
+    assert found == {"neighbours": [neighbours[0], neighbours[3]], "second": 3.0}

@@ -19,8 +19,8 @@ from sqlalchemy.pool import QueuePool
 from tagtower.errors import ConfigError, DatabaseError, MissingExtraError
 
 BUSY_SECONDS = 60.0
-"""A writer waits so long for another on SQLite; a worker's batch takes milliseconds, an import of a million tags
-seconds."""
+"""A writer waits so long for another on SQLite; a worker's batch takes milliseconds, an import of a hundred
+thousand tags some seconds. One of a million took two minutes: split such a file, or others are told to wait."""
 
 AFTER_COMMIT = "tagtower_after_commit"
 """The option of a writing connection that holds what is to be done after its commit."""

@@ -2,7 +2,7 @@
 
 A file is JSON Lines, compressed: first a line that names the columns and what they hold, then a line a row. Vectors
 are not among them, since each engine keeps them its own way, and neither is what is computed from other columns.
-Leases and workers end with the database that they were in.
+Leases, workers and unfinished uploads end with the installation that they were in.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from tagtower.errors import StorageError
 from tagtower.library.schema import Instant, Json, metadata
 from tagtower.library.videos.words import search_words
 
-LEFT_OUT = frozenset({"vectors", "segments", "workers"})
+LEFT_OUT = frozenset({"vectors", "segments", "workers", "uploads"})
 COMPUTED = "words"
 ROWS = 1000
 SUFFIX = ".jsonl.gz"

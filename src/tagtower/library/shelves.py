@@ -127,8 +127,8 @@ def take(
         connection.execute(update(videos).where(videos.c.id.in_(ids)).values(lease))
     for row in chosen:
         if row.lease_token is not None:
-            lost = {"attempts": row.attempts + 1, "error": _lost(row).to_json()}
-            connection.execute(update(videos).where(videos.c.id == row.id).values(lost))
+            noted = {"attempts": row.attempts + 1, "error": _lost(row).to_json()}
+            connection.execute(update(videos).where(videos.c.id == row.id).values(noted))
     return [_leased(row, token) for row in chosen]
 
 

@@ -5,14 +5,16 @@ Every function works inside its caller's transaction. Writing the same twice lea
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Connection, and_, delete, insert, null, select, update
 
-from tagtower.library.schema import answers, suggestions, tags
+from tagtower.library.schema import answers, suggestions, tags, videos
 
 Origin: TypeAlias = Literal["model", "retro"]
 
@@ -59,7 +61,8 @@ def write_suggestions(
 
     What the model said when it looked at the video (`model`) comes before what a sweep found later (`retro`): of the
     same tag, the retro one is dropped. Tags that are no longer there are left out. Under `model` it is also noted that
-    the model has answered, even where it suggests nothing.
+    the model has answered, even where it suggests nothing. Neighbours that were erased meanwhile are no evidence any
+    more.
     """
     if origin == "model":
         write_model_answers(connection, model_id, [ModelAnswer(video_id, suggested, library_version)], at=at)
@@ -70,7 +73,7 @@ def write_suggestions(
     others = set(connection.scalars(select(suggestions.c.tag_id).where(own)))
     rows = [
         _row(video_id, model_id, one, origin, library_version, at)
-        for one in suggested
+        for one in _of_the_living(connection, suggested)
         if one.tag_id in there and one.tag_id not in others
     ]
     if rows:
@@ -82,9 +85,10 @@ def write_model_answers(
 ) -> None:
     """Write what a model says of videos, as `write_suggestions` does, in as few statements as for one."""
     there = _present(connection, {one.tag_id for answer in given for one in answer.suggested})
+    living = iter(_of_the_living(connection, [one for answer in given for one in answer.suggested]))
     wanted: dict[tuple[int, int], dict[str, Any]] = {}
     for answer in given:
-        for one in answer.suggested:
+        for one in islice(living, len(answer.suggested)):
             if one.tag_id in there:
                 row = _row(answer.video_id, model_id, one, "model", answer.library_version, at)
                 wanted[answer.video_id, one.tag_id] = row
@@ -212,6 +216,37 @@ def _answer_row(model_id: int, answer: ModelAnswer, at: datetime) -> dict[str, A
         "modalities": null() if answer.modalities is None else dict(answer.modalities),
         "warnings": list(answer.warnings) or null(),
     }
+
+
+def _of_the_living(connection: Connection, suggested: Sequence[Suggested]) -> list[Suggested]:
+    """The suggestions with the evidence of such stored videos as are there, and stay until the transaction ends."""
+    named = {number for one in suggested for number in map(_number, _neighbours(one)) if number is not None}
+    if not named:
+        return list(suggested)
+    living: set[int] = set()
+    for part in _parts(sorted(named)):
+        rows = select(videos.c.id).where(videos.c.id.in_(part)).order_by(videos.c.id)
+        living.update(connection.scalars(rows.with_for_update(read=True, key_share=True)))
+    kept = []
+    for one in suggested:
+        found = [each for each in _neighbours(one) if (number := _number(each)) is None or number in living]
+        if len(found) == len(_neighbours(one)):
+            kept.append(one)
+        else:
+            kept.append(replace(one, evidence={**(one.evidence or {}), "neighbours": found}))
+    return kept
+
+
+def _neighbours(one: Suggested) -> list[dict[str, Any]]:
+    return list((one.evidence or {}).get("neighbours", ()))
+
+
+def _number(neighbour: Mapping[str, Any]) -> int | None:
+    """The number of a neighbour that is a stored video, None for one of the model's own."""
+    if isinstance(neighbour.get("video"), int):
+        return int(neighbour["video"])
+    named = re.fullmatch(r"video:([0-9]{1,18})", str(neighbour.get("id")))
+    return int(named[1]) if named else None
 
 
 def _present(connection: Connection, wanted: Collection[int]) -> set[int]:

@@ -154,3 +154,7 @@ def test_a_key_is_shown_once(browse):
     made = browser.post("/keys/create", name="till", role="terminal")
     assert "tt_" in made.text
     assert "tt_" not in browser.get("/keys").text
+
+
+def test_a_page_lets_the_browser_say_where_its_forms_come_from(browse):
+    assert browse(None).get("/sign-in").headers["referrer-policy"] == "same-origin"

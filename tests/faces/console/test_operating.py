@@ -28,7 +28,7 @@ def test_two_models_are_held_side_by_side_on_the_verdicts(filled, browse):
     browser.post("/review/1/verdict", part=True, tag="siren", verdict="accept")
     browser.post("/review/1/verdict", part=True, tag="red", verdict="reject")
     text = browser.get("/models").text
-    assert "1 videos with verdicts that both have seen" in text
+    assert "1 video with verdicts that both have seen" in text
     row = text.split(">Precision<")[1].split("</tr>")[0]
     assert "50.0 %" in row
     assert "<strong>100.0 %</strong>" in row

@@ -96,7 +96,7 @@ def contents(installation) -> dict[str, list[dict[str, object]]]:
     found = {}
     with installation.database.read() as connection:
         for table in schema.metadata.sorted_tables:
-            if table.name in ("vectors", "segments", "workers"):
+            if table.name in ("vectors", "segments", "workers", "uploads"):
                 continue
             columns = [one for one in table.columns if one.name != "words"]
             found[table.name] = [

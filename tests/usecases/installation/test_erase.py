@@ -339,3 +339,23 @@ def test_titles_alone_are_erased(installation) -> None:
     assert proof.removed["video"] == 1
     if installation.database.dialect == "sqlite":
         assert TITLE.encode() not in bytes_of(installation)
+
+
+def test_what_a_worker_wrote_down_after_the_erasure_goes_too(installation, job) -> None:
+    from tagtower.config.installation import WorkerSettings
+    from tagtower.library.shelves import take
+
+    video = put(installation, job.clips["green"], "n", title=TITLE)
+    kept = put(installation, job.clips["low"], "kept")
+    with installation.database.write() as connection:
+        leased = take(connection, "worker", 2, now=installation.clock(), rules=WorkerSettings())
+    erase_videos(installation, [video], author="ann")
+    installation.features.mkdir(exist_ok=True)
+    path = installation.features / "features.sqlite"
+    contents = [one.content_hash or "" for one in leased] + [hash_text(TITLE)]
+    with closing(FeatureStore(path)) as features:
+        features.put_many({FeatureKey(one, "spec", CENTRE): np.zeros(9, np.float32) for one in contents})
+    assert erase.forget_erased(installation, leased) == 1
+    with closing(FeatureStore(path)) as features:
+        assert features.holds([one.content_hash or "" for one in leased if one.id == kept]) == 1
+        assert features.size().entries == 1

@@ -97,7 +97,7 @@ def test_tags_that_are_there_keep_what_is_said_of_them_and_get_what_they_lack(
     car = tag(installation, "car")
     assert (car.names, car.description, car.groups) == (("car", "auto", "wagon"), "mine", ("wheels",))
     assert [one.what for one in outcome.problems.first] == [
-        "the alias 'bus' of 'car' is left out: another tag has that name"
+        "the alias 'bus' of 'CAR' is left out: another tag has that name"
     ]
     assert tag(installation, "van").description == "white"
 

@@ -291,8 +291,16 @@ def test_a_manifest_and_a_folder_are_handed_in_alike(installation, job, tmp_path
 def test_subtitles_are_read_from_their_file_and_searched(installation, tmp_path) -> None:
     file = tmp_path / "talk.srt"
     file.write_text("1\n00:00:01,000 --> 00:00:02,000\nthe quick brown fox\n")
-    put(installation, clip(None, "talk", title="A talk", subtitles=str(file)))
+    put(installation, clip(None, "talk", title="A talk", subtitles=str(file)), subtitle_files=True)
     assert len(find_videos(installation, Search(words="brown")).videos) == 1
+
+
+def test_no_file_is_read_because_a_text_from_outside_names_one(installation, tmp_path) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("the launch code is swordfish")
+    (one,) = put(installation, clip(None, "n", title="t", subtitles=str(secret)))
+    assert show_video(installation, one.video_id).video.subtitles == str(secret)
+    assert find_videos(installation, Search(words="swordfish")).videos == ()
 
 
 def test_media_that_are_gone_from_the_store_come_back_with_the_next_copy(installation, job) -> None:

@@ -457,12 +457,16 @@ class Counting:
 
     def __init__(self, times: int) -> None:
         self.left = times
+        self.closed = False
         self.labellers: list[object] = []
 
     def run_once(self, installation, labeller) -> bool:
         self.labellers.append(labeller)
         self.left -= 1
         return self.left >= 0
+
+    def close(self) -> None:
+        self.closed = True
 
 
 class Failing:
@@ -471,12 +475,16 @@ class Failing:
     def run_once(self, installation, labeller) -> bool:
         raise StorageError("no", hint="no")
 
+    def close(self) -> None:
+        pass
+
 
 def test_chores_are_done_between_batches_until_there_are_none(home):
     hand_in(home, Video("a", None, "a walk"))
     chore, events = Counting(3), []
     assert work(home, chores=[Failing(), chore], on_event=events.append).labelled == 1
     assert chore.left == -1
+    assert chore.closed
     assert isinstance(chore.labellers[0], Labeller)
     assert [event.facts["name"] for event in events if event.kind == "chore"] == ["counting"] * 3
     assert any(event.facts.get("chore") == "failing" for event in events if event.kind == "trouble")

@@ -26,6 +26,7 @@ from tagtower.faces.cli import (
     demo,
     embed,
     evaluate,
+    feedback,
     init,
     keys,
     label,
@@ -71,6 +72,7 @@ app.add_typer(videos.app, name="videos")
 app.add_typer(backup.app, name="backup")
 app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="models")
+app.add_typer(feedback.app, name="feedback")
 app.add_typer(config.app, name="config")
 app.add_typer(keys.app, name="keys")
 

@@ -79,7 +79,7 @@ def put(
     from tagtower.usecases.installation.intake import Put, PutSettings, put_videos
 
     problems = Problems()
-    settings = PutSettings(owner, author_of(author), reference, labels, replace)
+    settings = PutSettings(owner, author_of(author), reference, labels, replace, subtitle_files=True)
     counts = {"new": 0, "joined": 0, "known": 0, "changed": 0}
     refused = []
     try:

@@ -51,7 +51,8 @@ def page(request: Request, name: str, **values: Any) -> HTMLResponse:
             **values,
         )
     )
-    response = HTMLResponse(text)
+    # Under `no-referrer` browsers send forms with the origin "null", which is what another site's would have.
+    response = HTMLResponse(text, headers={"Referrer-Policy": "same-origin"})
     if note is not None:
         response.delete_cookie(FLASH, path="/")
     return response

@@ -124,11 +124,11 @@ class _Import:
             owner = owners.get(keys[0])
             if owner is None:
                 owner = owners[keys[0]] = -len(tags_now) - 1
-                tags_now[owner] = self._new(entry)
+                tags_now[owner] = self._new(owner, entry, keys, owners)
             else:
                 self.known += owner < 0
                 self._remark(entry, tags_now[owner])
-            tags_now[owner] = self._completed(tags_now[owner], owner, entry, keys, owners)
+                tags_now[owner] = self._completed(tags_now[owner], owner, entry, keys, owners)
         self._insert([record for number, record in tags_now.items() if number < 0], sweep=sweep)
         edits = [
             Edit(record, tags_now[number]) for number, record in there.items() if tags_now[number] != record
@@ -152,19 +152,17 @@ class _Import:
 
     def _remark(self, entry: TagEntry, known: TagRecord) -> None:
         """Count what is odd about a row whose name is known."""
-        where = self._bad.place(entry.line)
         if normalize_tag(entry.tag.text) != normalize_tag(known.text):
-            self._bad.problems.add(
-                where, f"{entry.tag.text!r} is an alias of {known.text!r}; taken as that tag"
-            )
+            self._odd(entry, f"{entry.tag.text!r} is an alias of {known.text!r}; taken as that tag")
         if known.state == "retired":
-            self._bad.problems.add(where, f"{known.text!r} is retired, and stays so")
+            self._odd(entry, f"{known.text!r} is retired, and stays so")
 
-    def _new(self, entry: TagEntry) -> TagRecord:
-        """Return a tag that is not in the library yet, with its text alone."""
+    def _new(self, number: int, entry: TagEntry, keys: Sequence[str], owners: dict[str, int]) -> TagRecord:
+        """Return a tag that is not in the library yet; its names are entered into `owners`."""
         return TagRecord(
             id=0,
             text=clean_name(entry.tag.text),
+            aliases=tuple(self._new_aliases(number, entry, keys, owners)),
             description=clean_description(entry.tag.description),
             language=clean_language(entry.language),
             state=self._state,
@@ -178,31 +176,42 @@ class _Import:
         self, record: TagRecord, number: int, entry: TagEntry, keys: Sequence[str], owners: dict[str, int]
     ) -> TagRecord:
         """Return the record with what it lacks and the entry has; its names are entered into `owners`."""
-        where = self._bad.place(entry.line)
-        aliases = list(record.aliases)
+        aliases = self._new_aliases(number, entry, keys, owners)
+        groups = set(clean_groups(entry.groups)).difference(record.groups)
+        describes = record.description is None and entry.tag.description is not None
+        names_language = record.language is None and entry.language is not None
+        if not (aliases or groups or describes or names_language):
+            return record
+        return replace(
+            record,
+            aliases=(*record.aliases, *aliases),
+            description=record.description or clean_description(entry.tag.description),
+            language=record.language or clean_language(entry.language),
+            groups=tuple(sorted({*record.groups, *groups})),
+        )
+
+    def _new_aliases(
+        self, number: int, entry: TagEntry, keys: Sequence[str], owners: dict[str, int]
+    ) -> list[str]:
+        """Return the aliases of an entry that lead nowhere yet, and enter them into `owners`."""
+        aliases: list[str] = []
         for alias, key in zip(entry.tag.aliases, keys[1:], strict=True):
             if key in owners:
                 if owners[key] != number:
-                    said = f"the alias {alias!r} of {record.text!r} is left out: another tag has that name"
-                    self._bad.problems.add(where, said)
+                    self._odd(
+                        entry,
+                        f"the alias {alias!r} of {entry.tag.text!r} is left out: another tag has that name",
+                    )
                 continue
             try:
                 aliases.append(clean_name(alias))
                 owners[key] = number
             except TagLibraryError as fault:
-                self._bad.problems.add(where, f"alias of {record.text!r}: {fault.message}")
-        groups = set(clean_groups(entry.groups)).difference(record.groups)
-        describes = record.description is None and entry.tag.description is not None
-        names_language = record.language is None and entry.language is not None
-        if len(aliases) == len(record.aliases) and not (groups or describes or names_language):
-            return record
-        return replace(
-            record,
-            aliases=tuple(aliases),
-            description=record.description or clean_description(entry.tag.description),
-            language=record.language or clean_language(entry.language),
-            groups=tuple(sorted({*record.groups, *groups})),
-        )
+                self._odd(entry, f"alias of {entry.tag.text!r}: {fault.message}")
+        return aliases
+
+    def _odd(self, entry: TagEntry, what: str) -> None:
+        self._bad.problems.add(self._bad.place(entry.line), what)
 
     def _insert(self, records: Sequence[TagRecord], *, sweep: bool) -> None:
         """Insert new tags under numbers of our own, which takes a third of the time of asking for each number."""

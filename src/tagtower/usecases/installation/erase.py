@@ -33,14 +33,16 @@ from tagtower.library.erase import (
     scrub_evidence,
 )
 from tagtower.library.schema import erasing, metadata, video_references, videos
+from tagtower.library.shelves import LeasedVideo
 from tagtower.library.vectors import vector_store
 from tagtower.library.videos.intake import claim
-from tagtower.library.videos.records import get_video
+from tagtower.library.videos.records import VideoRecord, get_video
 from tagtower.library.videos.references import Reference, references_of
 from tagtower.pipeline.words import words_of
-from tagtower.records import TEXT_FIELDS, Video
+from tagtower.records import TEXT_FIELDS
 from tagtower.storage.hashing import hash_text
 from tagtower.usecases.installation.home import Installation
+from tagtower.usecases.installation.media import as_video
 
 PREVIEWS = "previews"
 """Folder of the installation with small pictures of videos, each named by the hash of its video."""
@@ -201,7 +203,7 @@ class Eraser:
         features = sorted({one for each in pending for one in each.features})
         wholes = [one.video_id for one in pending if one.whole]
         evidence = scrub_evidence(database, wholes)
-        arrays = self._forget_features(features, hashes)
+        arrays = self.forget_features(features, hashes)
         for one in pending:
             if one.wiped_at is None:
                 removed = self._wipe(one)
@@ -254,7 +256,8 @@ class Eraser:
         folder = self.installation.home / PREVIEWS
         return [] if content_hash is None else sorted(folder.glob(f"**/{content_hash}*"))
 
-    def _forget_features(self, contents: list[str], hashes: list[str]) -> dict[str, int]:
+    def forget_features(self, contents: list[str], hashes: list[str]) -> dict[str, int]:
+        """Remove what was computed of `contents`, media with `hashes` among them; return how many arrays of each."""
         path = self.installation.features / STORE
         if not contents or not path.exists():
             return {}
@@ -299,14 +302,31 @@ def _feature_files(path: Path) -> list[Path]:
     return [path, path.with_name(f"{path.name}-wal")]
 
 
+def forget_erased(installation: Installation, leased: Iterable[LeasedVideo]) -> int:
+    """Remove what was computed of videos that were erased while a worker looked at them; return of how many.
+
+    The erasure could not know of it, since the worker wrote it down afterwards.
+    """
+    held = {one.id: one for one in leased}
+    if not held:
+        return 0
+    with installation.database.read() as connection:
+        there = set(connection.scalars(select(videos.c.id).where(videos.c.id.in_(list(held)))))
+    erased = [one for one in held.values() if one.id not in there]
+    contents = {content for one in erased for content in _texts(one)}
+    hashes = {one.content_hash for one in erased if one.content_hash is not None}
+    Eraser(installation).forget_features(sorted(contents | hashes), sorted(hashes))
+    return len(erased)
+
+
 def _features(connection: Connection, video_id: int) -> list[str]:
     """Return the hashes by which the feature store knows the texts of a video."""
     found = connection.scalar(select(videos.c.id).where(videos.c.id == video_id))
-    if found is None:
-        return []
-    row = get_video(connection, video_id)
-    video = Video(str(row.id), None, row.title, row.description, row.subtitles)
-    return [hash_text(text) for text in words_of(video, TEXT_FIELDS).texts.values()]
+    return [] if found is None else _texts(get_video(connection, video_id))
+
+
+def _texts(row: VideoRecord | LeasedVideo) -> list[str]:
+    return [hash_text(text) for text in words_of(as_video(row), TEXT_FIELDS).texts.values()]
 
 
 def is_erasing(connection: Connection) -> bool:

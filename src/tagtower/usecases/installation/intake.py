@@ -16,6 +16,7 @@ from typing import Any, final
 from sqlalchemy import Connection, select
 
 from tagtower.errors import MediaError, StorageError, TagTowerError
+from tagtower.features.subtitles import names_subtitle_file
 from tagtower.library.schema import videos
 from tagtower.library.verdicts import give_verdict
 from tagtower.library.videos.facts import facts_of
@@ -23,7 +24,7 @@ from tagtower.library.videos.intake import Incoming, Outcome, Taken, check_incom
 from tagtower.library.videos.shown import Members, members_of
 from tagtower.media.isolation import Decoder
 from tagtower.media.records import DecodeRequest, FrameRequest, MediaInfo, SoundRequest
-from tagtower.pipeline.words import words_of
+from tagtower.pipeline.words import Words, words_of
 from tagtower.records import Example, Problems, Video
 from tagtower.storage.media_store import StoredMedia, hash_media
 from tagtower.training.manifest.location import is_local
@@ -45,7 +46,8 @@ class PutSettings:
     """How videos are handed in.
 
     `owner` is whose names they are. `reference` leaves media where they lie. `labels` takes the tags that come with a
-    video as `author`'s word. `replace` lets other content take the place of what had the same name.
+    video as `author`'s word. `replace` lets other content take the place of what had the same name. `subtitle_files`
+    lets subtitles be the name of a file of this machine, which is read: never for what comes from another one.
     """
 
     owner: str = ""
@@ -53,6 +55,7 @@ class PutSettings:
     reference: bool = False
     labels: bool = False
     replace: bool = False
+    subtitle_files: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +154,9 @@ class _Intake:
 
     def put(self, example: Example) -> Put:
         video = example.video
-        words = words_of(video, ("subtitles",))
+        words = Words({} if video.subtitles is None else {"subtitles": video.subtitles})
+        if self._settings.subtitle_files or not names_subtitle_file(video.subtitles or ""):
+            words = words_of(video, ("subtitles",))
         incoming = Incoming(
             owner=self._settings.owner,
             name=video.id,

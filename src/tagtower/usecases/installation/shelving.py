@@ -10,6 +10,7 @@ from tagtower.errors import StorageError, TagTowerError
 from tagtower.library.curation.committing import hold_library
 from tagtower.library.shelves import Failure, LeasedVideo, fail, release
 from tagtower.library.vectors import VectorStore
+from tagtower.usecases.installation.erase import forget_erased
 from tagtower.usecases.installation.home import Installation
 from tagtower.usecases.installation.labelling import Answer, Labeller, NotSeen, Seen
 from tagtower.usecases.installation.leases import HeldLeases, by_token
@@ -64,6 +65,10 @@ class Shelver:
             gone = [Gone(one.leased, unexpected(fault)) for one in found]
             written, answers = self._patience(lambda: self._write(labeller, [], gone))
         self._held.drop([one.id for one in ready])
+        if not written.stale:
+            forget_erased(
+                self._installation, [one.leased for one in found if one.leased.id not in written.labelled]
+            )
         self._note(written, answers, gone)
         return not written.stale
 

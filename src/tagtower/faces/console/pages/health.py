@@ -26,4 +26,4 @@ def state(seat: Editor) -> Response:
 def again(seat: Editor, kind: Annotated[str, Form()] = "") -> Response:
     """Put failed videos back on the unlabelled shelf."""
     moved = retry(seat.installation, kinds=[kind] if kind else None).videos
-    return go("/health", Flash(f"{moved:,} videos are tried again."))
+    return go("/health", Flash(f"{moved:,} {'video' if moved == 1 else 'videos'} to be tried again."))

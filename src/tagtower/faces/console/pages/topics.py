@@ -14,8 +14,8 @@ from tagtower.faces.console.routes import ConsoleRoute
 from tagtower.library.curation.reading import TagFilter
 from tagtower.usecases.installation import curate
 from tagtower.usecases.installation.curate import Editing
+from tagtower.usecases.installation.feeds import add_feed, list_feeds, pause_feed, resume_feed
 from tagtower.usecases.installation.tag_pages import list_tag_page
-from tagtower.usecases.installation.topics import add_feed, list_feeds, pause_feed, resume_feed
 
 PAGE = 100
 

@@ -16,7 +16,7 @@ from tagtower.faces.http.parts import Server
 from tagtower.faces.http.routes.tag_bodies import EXAMPLE_TAG
 from tagtower.faces.http.schemas import Body, example
 from tagtower.library.feeds import FeedKind, Policy
-from tagtower.usecases.installation import topics
+from tagtower.usecases.installation import feeds, topics
 
 router = APIRouter(prefix="/v1/feeds", tags=["feeds"])
 
@@ -52,7 +52,7 @@ class NewFeed(Body):
 @router.get("", summary="List feeds", responses=example({"feeds": [EXAMPLE]}))
 def list_all(server: Server, principal: ForEditor) -> Any:
     """Returns every feed, when it is polled next, and its last error."""
-    return {"feeds": [one.to_json() for one in topics.list_feeds(server.installation)]}
+    return {"feeds": [one.to_json() for one in feeds.list_feeds(server.installation)]}
 
 
 @router.post("", status_code=201, summary="Add a feed", responses={201: example(EXAMPLE)[200]})
@@ -64,7 +64,7 @@ def add(
         raise UsageError("That is no http or https address.", hint="Files are added on the command line.")
 
     def work() -> Answer:
-        made = topics.add_feed(
+        made = feeds.add_feed(
             server.installation,
             body.url,
             kind=body.kind,
@@ -87,16 +87,16 @@ def hot(server: Server, principal: ForTerminal, limit: Annotated[int, Query(ge=1
 @router.post("/{feed_id}/pause", summary="Pause a feed", responses=example({**EXAMPLE, "state": "paused"}))
 def pause(server: Server, principal: ForAdmin, feed_id: FeedId) -> Any:
     """Lets a feed be polled no more until it is resumed."""
-    return topics.pause_feed(server.installation, f"#{feed_id}").to_json()
+    return feeds.pause_feed(server.installation, f"#{feed_id}").to_json()
 
 
 @router.post("/{feed_id}/resume", summary="Resume a feed", responses=example(EXAMPLE))
 def resume(server: Server, principal: ForAdmin, feed_id: FeedId) -> Any:
     """Lets a feed be polled again, at once; its failures are forgotten."""
-    return topics.resume_feed(server.installation, f"#{feed_id}").to_json()
+    return feeds.resume_feed(server.installation, f"#{feed_id}").to_json()
 
 
 @router.delete("/{feed_id}", summary="Remove a feed", responses=example(EXAMPLE))
 def remove(server: Server, principal: ForAdmin, feed_id: FeedId) -> Any:
     """Forgets a feed; the tags that it brought stay until they expire."""
-    return topics.remove_feed(server.installation, f"#{feed_id}").to_json()
+    return feeds.remove_feed(server.installation, f"#{feed_id}").to_json()

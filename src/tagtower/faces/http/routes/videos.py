@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
-from pydantic import AwareDatetime, ValidationError
+from pydantic import ValidationError
 
 from tagtower.errors import InputError, UsageError
 from tagtower.faces.http.auth import ForAdmin, ForEditor, ForTerminal, Principal
@@ -23,7 +23,7 @@ from tagtower.faces.http.conditions import (
     mark_of,
     unchanged,
 )
-from tagtower.faces.http.fields import MOST_NUMBER, Limit, ShortText, VideoId
+from tagtower.faces.http.fields import MOST_NUMBER, Limit, Moment, ShortText, VideoId
 from tagtower.faces.http.parts import Parts, Server
 from tagtower.faces.http.problems import Problem
 from tagtower.faces.http.receiving import pour_body
@@ -142,8 +142,8 @@ def search(
     shelf: Annotated[
         Literal["unlabelled", "labelled", "failed"] | None, Query(description="Where it stands.")
     ] = None,
-    since: Annotated[AwareDatetime | None, Query(description="Handed in at this time or later.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Handed in before this time.")] = None,
+    since: Annotated[Moment | None, Query(description="Handed in at this time or later.")] = None,
+    until: Annotated[Moment | None, Query(description="Handed in before this time.")] = None,
     reviewed: Annotated[bool | None, Query(description="Whether a person has judged its tags.")] = None,
     limit: Limit = 20,
     cursor: Annotated[ShortText | None, Query(description="`next` of the page before.")] = None,
