@@ -30,8 +30,9 @@ from tagtower.usecases.session import Device
 ONCE_TRIES = 5
 """A worker that is to end by itself gives up after so many such attempts: about half a minute."""
 
-FLUSH_SECONDS = 2.0
-"""What was found waits no longer than this for the rest of its batch."""
+WRITTEN_AT_ONCE, FLUSH_SECONDS = 32, 1.0
+"""So many videos are written in one transaction at most, and none waits longer than this for others: a transaction
+costs as much as looking at a small video, and a worker that is killed loses a second of its work."""
 
 CHORE_SECONDS = 1.0
 """How often a busy worker asks whether there is other work."""
@@ -199,7 +200,7 @@ class _Worker:
                 return
             since = since if ready else time.monotonic()
             ready.append(one)
-            if len(ready) >= self._rules.batch or time.monotonic() - since > FLUSH_SECONDS:
+            if len(ready) >= WRITTEN_AT_ONCE or time.monotonic() - since > FLUSH_SECONDS:
                 batch = tuple(ready)
                 ready.clear()
                 behind(partial(self._finish, labeller, batch))
