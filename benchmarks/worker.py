@@ -3,8 +3,9 @@
     OMP_NUM_THREADS=1 python benchmarks/worker.py [--videos 80] [--rounds 8] [--engine sqlite]
 
 Small real-codec clips with sound and a title, a model from scratch of the size that `tagtower demo` trains, no stored
-features in either, opening the model not counted. Bare labelling ranks the same tags with evidence and writes nothing; the worker leases, writes
-vectors, vectors of frames and suggestions, and changes shelves. The two take turns, and all rounds together count.
+features in either, opening the model not counted. Bare labelling ranks the same tags with evidence and writes nothing;
+the worker leases, writes vectors, vectors of frames and suggestions, and changes shelves. The two take turns, and all
+rounds together count.
 """
 
 from __future__ import annotations
