@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from itertools import permutations
 from pathlib import Path
@@ -178,3 +179,20 @@ class TestAFolder:
 def test_a_word_of_megabytes_is_cut_before_it_is_read() -> None:
     tokenizer = train_wordpiece(["a short title"], 200)
     assert len(tokenize(tokenizer, ["x" * 10_000_000], 16)[0]) <= 16
+
+
+def test_threads_that_share_a_tokenizer_cut_by_their_own_lengths():
+    tokenizer = train_wordpiece(["one two three four five six seven eight"], 300)
+    text = "one two three four five six seven eight " * 8
+    wrong: list[int] = []
+
+    def cut(length: int) -> None:
+        for _ in range(150):
+            wrong.extend(len(ids) for ids in tokenize(tokenizer, [text] * 4, length) if len(ids) != length)
+
+    threads = [threading.Thread(target=cut, args=(length,)) for length in (6, 12, 18)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []

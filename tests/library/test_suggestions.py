@@ -10,10 +10,11 @@ from sqlalchemy import insert, select
 from tagtower.library.database import Database
 from tagtower.library.schema import answers, models, suggestions, tags, videos
 from tagtower.library.suggestions import (
+    ModelAnswer,
     Suggested,
     add_retro,
     forget_answers,
-    note_circumstances,
+    write_model_answers,
     write_suggestions,
 )
 
@@ -91,9 +92,10 @@ def test_a_new_answer_replaces_the_old_one_of_its_model_alone(filled: Database) 
 
 
 def test_an_answer_without_a_tag_is_an_answer(filled: Database) -> None:
-    write(filled, version=9)
-    with filled.write() as connection:
-        note_circumstances(connection, 1, 1, modalities={"text": 1.0}, warnings=("odd",))
+    answer = ModelAnswer(1, (), 9, {"text": 1.0}, ("odd",))
+    for _ in range(2):
+        with filled.write() as connection:
+            write_model_answers(connection, 1, [answer], at=NOON)
     with filled.read() as connection:
         row = connection.execute(select(answers)).one()
     assert (row.video_id, row.model_id, row.library_version) == (1, 1, 9)
@@ -125,6 +127,17 @@ def test_without_scores_sweeps_rank_by_distance(filled: Database) -> None:
     retro(filled, (1, one(1, score=None, distance=0.3)))
     retro(filled, (1, one(2, score=None, distance=0.2)))
     assert stored(filled) == [("retro", 1, 2), ("retro", 2, 1)]
+
+
+def test_answers_for_many_videos_at_a_time_are_those_for_each(filled: Database) -> None:
+    retro(filled, (1, one(1)), (2, one(3)))
+    with filled.write() as connection:
+        given = [ModelAnswer(1, (one(1), one(2, 2)), 7), ModelAnswer(2, (one(2),), 7)]
+        write_model_answers(connection, 1, given, at=NOON)
+    assert stored(filled) == [("model", 1, 1), ("model", 2, 2)]
+    assert stored(filled, video=2) == [("model", 1, 2), ("retro", 1, 3)]
+    with filled.read() as connection:
+        assert sorted(connection.scalars(select(answers.c.video_id))) == [1, 2]
 
 
 def test_a_tag_that_is_gone_is_left_out(filled: Database) -> None:

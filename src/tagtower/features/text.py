@@ -6,6 +6,7 @@ letters of their own (Hindi vowels, the Japanese voicing mark).
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -33,6 +34,9 @@ MERGE_FROM = 2
 """A piece joins two others only if seen this often: nothing can be learnt of one that occurs once."""
 
 PROBED_PIECES = 1000
+
+_ONE_AT_A_TIME = threading.Lock()
+"""A tokenizer remembers the length of its last call: of two threads at once, one would cut by the other's."""
 
 
 def train_wordpiece(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
@@ -106,14 +110,16 @@ def tokenize(
     """Return the token ids of each text with its special tokens, cut to `max_tokens` in all, unpadded."""
     if not texts:
         return []
-    encoded = tokenizer(
-        [_readable(text[: max_tokens * CHARACTERS_PER_TOKEN]) for text in texts],
-        truncation=True,
-        max_length=max_tokens,
-        padding=False,
-        return_attention_mask=False,
-        return_token_type_ids=False,
-    )
+    readable = [_readable(text[: max_tokens * CHARACTERS_PER_TOKEN]) for text in texts]
+    with _ONE_AT_A_TIME:
+        encoded = tokenizer(
+            readable,
+            truncation=True,
+            max_length=max_tokens,
+            padding=False,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+        )
     return [np.array(ids, np.int64) for ids in encoded["input_ids"]]
 
 
@@ -126,15 +132,17 @@ def tokenize_windows(
     """
     if not texts:
         return []
-    encoded = tokenizer(
-        [_readable(text[: window * most * CHARACTERS_PER_TOKEN]) for text in texts],
-        truncation=True,
-        max_length=window,
-        padding=False,
-        return_overflowing_tokens=True,
-        return_attention_mask=False,
-        return_token_type_ids=False,
-    )
+    readable = [_readable(text[: window * most * CHARACTERS_PER_TOKEN]) for text in texts]
+    with _ONE_AT_A_TIME:
+        encoded = tokenizer(
+            readable,
+            truncation=True,
+            max_length=window,
+            padding=False,
+            return_overflowing_tokens=True,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+        )
     windows: list[list[list[int]]] = [[] for _ in texts]
     for text, ids in zip(encoded["overflow_to_sample_mapping"], encoded["input_ids"], strict=True):
         windows[text].append(ids)

@@ -119,12 +119,17 @@ def take(
             break
     if fresh and fresh[0].attempts >= SUSPECT:
         fresh = fresh[:1]
+    chosen = [row for row in fresh if row.attempts < SUSPECT or len(fresh) == 1]
     token = secrets.token_hex(16)
-    return [
-        _lease(connection, row, worker, token, now, rules)
-        for row in fresh
-        if row.attempts < SUSPECT or len(fresh) == 1
-    ]
+    lease = {"lease_token": token, "lease_worker": worker, "lease_until": now + lease_length(rules)}
+    if chosen:
+        ids = [row.id for row in chosen]
+        connection.execute(update(videos).where(videos.c.id.in_(ids)).values(lease))
+    for row in chosen:
+        if row.lease_token is not None:
+            noted = {"attempts": row.attempts + 1, "error": _lost(row).to_json()}
+            connection.execute(update(videos).where(videos.c.id == row.id).values(noted))
+    return [_leased(row, token) for row in chosen]
 
 
 def has_due(connection: Connection, *, now: datetime, rules: WorkerSettings) -> bool:
@@ -313,23 +318,11 @@ def _free(connection: Connection, count: int, now: datetime, rules: WorkerSettin
     return rows
 
 
-def _lease(
-    connection: Connection, row: Any, worker: str, token: str, now: datetime, rules: WorkerSettings
-) -> LeasedVideo:
-    lost = row.lease_token is not None
-    values: dict[str, Any] = {"attempts": row.attempts + lost}
-    if lost:
-        values["error"] = _lost(row).to_json()
-    until = now + lease_length(rules)
-    connection.execute(
-        update(videos)
-        .where(videos.c.id == row.id)
-        .values(lease_token=token, lease_worker=worker, lease_until=until, **values)
-    )
+def _leased(row: Any, token: str) -> LeasedVideo:
     return LeasedVideo(
         row.id,
         token,
-        row.attempts + lost,
+        row.attempts + (row.lease_token is not None),
         row.media,
         row.stored,
         row.content_hash,

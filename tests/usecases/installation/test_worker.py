@@ -292,9 +292,10 @@ def test_two_workers_label_every_video_once(home):
         assert connection.scalar(select(func.count()).select_from(schema.suggestions)) == 40 * len(TAGS)
 
 
-def test_a_promoted_model_is_in_use_with_the_next_batch(home, job, trained, tmp_path):
+def test_a_promoted_model_is_in_use_with_the_next_batch(home, trained, tmp_path, monkeypatch):
     from tagtower.towers import load_model, save_model
 
+    monkeypatch.setattr("tagtower.usecases.installation.worker.WRITTEN_AT_ONCE", 4)
     hand_in(home, *(Video(f"v{n}", None, f"a walk {n}") for n in range(12)))
     other = load_model(trained)
     with_noise = other.tower

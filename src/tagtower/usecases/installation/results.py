@@ -15,7 +15,7 @@ from tagtower.library.events import record_many
 from tagtower.library.models import ModelRecord, active_model
 from tagtower.library.schema import frame_vectors
 from tagtower.library.shelves import Failure, LeasedVideo, Shelf, complete, fail, release
-from tagtower.library.suggestions import note_circumstances, write_suggestions
+from tagtower.library.suggestions import ModelAnswer, write_model_answers
 from tagtower.library.vectors import VectorStore
 from tagtower.usecases.installation.home import Installation
 from tagtower.usecases.installation.labelling import Answer, Seen
@@ -140,26 +140,18 @@ def write_answers(
         rows = np.stack([one.embedded.vector for one in seen.values()])
         vectors.add(connection, model.id, list(seen), rows, fingerprint=model.vector_fingerprint)
         _write_frames(connection, model, seen)
-    for answer in answers:
-        if answer.video_id not in seen:
-            continue
-        write_suggestions(
-            connection,
-            answer.video_id,
-            model.id,
-            answer.suggested,
-            origin="model",
-            library_version=answer.library_version,
-            at=at,
+    given = [
+        ModelAnswer(
+            one.video_id,
+            one.suggested,
+            one.library_version,
+            {name: round(weight, 6) for name, weight in seen[one.video_id].embedded.weights.items()},
+            seen[one.video_id].embedded.warnings,
         )
-        embedded = seen[answer.video_id].embedded
-        note_circumstances(
-            connection,
-            answer.video_id,
-            model.id,
-            modalities={name: round(weight, 6) for name, weight in embedded.weights.items()},
-            warnings=embedded.warnings,
-        )
+        for one in answers
+        if one.video_id in seen
+    ]
+    write_model_answers(connection, model.id, given, at=at)
 
 
 def _write_frames(connection: Connection, model: ModelRecord, seen: Mapping[int, Seen]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, final
 
 from tagtower.errors import ConflictError, StorageError, TagTowerError
@@ -16,6 +17,7 @@ from tagtower.library.models import ModelRecord, active_model
 from tagtower.library.shelves import SUSPECT, LeasedVideo, has_due, take
 from tagtower.library.snapshot import TagSource
 from tagtower.library.vectors import VectorStore, vector_store
+from tagtower.usecases.installation.behind import Behind
 from tagtower.usecases.installation.chores import Chore
 from tagtower.usecases.installation.home import Installation
 from tagtower.usecases.installation.labelling import Labeller, NotSeen, Seen, open_labeller
@@ -28,8 +30,9 @@ from tagtower.usecases.session import Device
 ONCE_TRIES = 5
 """A worker that is to end by itself gives up after so many such attempts: about half a minute."""
 
-FLUSH_SECONDS = 2.0
-"""What was found waits no longer than this for the rest of its batch."""
+WRITTEN_AT_ONCE, FLUSH_SECONDS = 32, 1.0
+"""So many videos are written in one transaction at most, and none waits longer than this for others: a transaction
+costs as much as looking at a small video, and a worker that is killed loses a second of its work."""
 
 CHORE_SECONDS = 1.0
 """How often a busy worker asks whether there is other work."""
@@ -171,26 +174,39 @@ class _Worker:
 
     def _label(self, labeller: Labeller) -> None:
         """Label videos until none is left, the model is replaced, the worker is asked to stop, or something fails."""
-        ready: list[Seen | NotSeen] = []
-        since = 0.0
-        try:
-            for one in labeller.see(self._leases(labeller.model), ahead=self._rules.batch):
-                if self._stop.asked:  # a decoder that was closed gives failures that are none
-                    break
-                since = since if ready else time.monotonic()
-                ready.append(one)
-                if len(ready) >= self._rules.batch or time.monotonic() - since > FLUSH_SECONDS:
-                    batch, ready = ready, []
-                    self._finish(labeller, batch)
-                    if time.monotonic() - self._chores_at > CHORE_SECONDS:
-                        self._do_chores(labeller)
-        except Stopped:
-            return
-        except Exception as fault:
-            if not self._stop.asked:
+        with Behind() as behind:
+            ready: list[Seen | NotSeen] = []
+            fault: Exception | None = None
+            try:
+                self._look(labeller, ready, behind)
+            except Stopped:
+                return
+            except Exception as raised:
+                fault = raised
+            try:
+                behind.wait()
+            except Stopped:
+                return
+            if fault is not None and not self._stop.asked:
                 self._shelver.stumble(fault, ready)
-        if ready:
-            self._finish(labeller, ready)
+            if ready:
+                self._finish(labeller, ready)
+
+    def _look(self, labeller: Labeller, ready: list[Seen | NotSeen], behind: Behind) -> None:
+        """Look at one video after the other, and have them written in batches; what is left over stays in `ready`."""
+        since = 0.0
+        for one in labeller.see(self._leases(labeller.model), ahead=self._rules.batch):
+            if self._stop.asked:  # a decoder that was closed gives failures that are none
+                return
+            since = since if ready else time.monotonic()
+            ready.append(one)
+            if len(ready) >= WRITTEN_AT_ONCE or time.monotonic() - since > FLUSH_SECONDS:
+                batch = tuple(ready)
+                ready.clear()
+                behind(partial(self._finish, labeller, batch))
+                if time.monotonic() - self._chores_at > CHORE_SECONDS:
+                    behind.wait()  # two threads never share what knows the tags
+                    self._do_chores(labeller)
 
     def _finish(self, labeller: Labeller, ready: Sequence[Seen | NotSeen]) -> None:
         if not self._shelver.finish(labeller, ready):
