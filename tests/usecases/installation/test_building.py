@@ -14,8 +14,10 @@ from tagtower.library.models import find_model
 from tagtower.library.schema import answers, builds, suggestions, sweeps, tags, vectors, videos
 from tagtower.usecases.installation import building, curate, models
 from tagtower.usecases.installation.building import Builds, build
+from tagtower.usecases.installation.chores import standard_chores
 from tagtower.usecases.installation.curate import Editing
 from tagtower.usecases.installation.home import Installation
+from tagtower.usecases.installation.worker import run_worker
 
 BY = Editing("ada")
 
@@ -250,3 +252,16 @@ def test_a_model_that_is_removed_while_it_is_built_leaves_nothing(
         build(prepared, "second", threads=1)
     with prepared.database.read() as connection:
         assert connection.scalar(select(func.count()).select_from(vectors)) == 0
+
+
+def test_a_worker_builds_the_new_model_beside_its_work(prepared: Installation) -> None:
+    at = prepared.clock()
+    with prepared.database.write() as connection:
+        connection.execute(
+            insert(videos), [{"title": "new", "added_at": at, "shelf": "unlabelled", "shelved_at": at}]
+        )
+    report = run_worker(prepared, once=True, chores=standard_chores(), threads=1)
+    assert report.labelled == 1
+    assert built(prepared) == built(prepared, "model")
+    assert len(built(prepared)) == 2
+    assert models.promote(prepared, "second").missing == 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from tagtower.library.models import active_model, find_model
 from tagtower.library.schema import answers, builds, suggestions, sweeps, tags, vectors, verdicts, videos
 from tagtower.library.suggestions import Suggested, write_suggestions
 from tagtower.library.vectors import vector_store
+from tagtower.library.videos.shown import shown_tags
 from tagtower.towers import load_model
 from tagtower.usecases.installation import curate, models
 from tagtower.usecases.installation.compare import compare
@@ -290,3 +293,46 @@ def test_models_without_verdicts_or_videos_can_be_compared(
     found = compare(installation, "model", "second")
     assert (found.judged, found.sample, found.overlap) == (0, 0, None)
     assert found.models[0].precision is None
+
+
+def test_readers_see_one_model_or_the_other_and_never_fail(
+    installation: Installation, trained: Path, others: list[Path]
+) -> None:
+    models.add(installation, trained)
+    ids = label(installation, 20)
+    models.add(installation, others[0])
+    chosen = {}
+    for name in ("model", "second"):
+        chosen[name] = [curate.add(installation, BY, f"{name} {one}").tag.id for one in range(3)]  # type: ignore[union-attr]
+        build(installation, name, ids, [chosen[name]] * len(ids))
+    ended = threading.Event()
+    seen: list[str] = []
+    wrong: list[object] = []
+
+    def read() -> None:
+        try:
+            while not ended.is_set():
+                with installation.database.read() as connection:
+                    model = active_model(connection)
+                    assert model is not None
+                    shown = shown_tags(connection, ids, model.id)
+                found = {tuple(one.tag_id for one in own) for own in shown.values()}
+                seen.append(model.name)
+                if found != {tuple(chosen[model.name])} or len(shown) != len(ids):
+                    wrong.append((model.name, found))
+        except BaseException as fault:
+            wrong.append(fault)
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for _ in range(10):
+        models.promote(installation, "second")
+        time.sleep(0.02)
+        models.roll_back(installation)
+        time.sleep(0.02)
+    ended.set()
+    for reader in readers:
+        reader.join()
+    assert wrong == []
+    assert set(seen) == {"model", "second"}

@@ -132,7 +132,14 @@ class PgVectors:
         indexed = model.distance == "cosine" and self._index_of(connection, model) is not None
         if narrow or not indexed or self._count(connection, model) <= self._exact_below:
             return self._exactly(connection, model, queries, k, wanted)
-        rough = [self._candidates(connection, model, query, k, wanted) for query in queries]
+        ef = min(MOST_EF_SEARCH, max(EF_SEARCH, SPARE * k))
+        for name, value in (
+            ("hnsw.ef_search", ef),
+            ("hnsw.iterative_scan", "relaxed_order"),
+            ("hnsw.max_scan_tuples", MAX_SCAN_TUPLES),
+        ):
+            connection.execute(select(func.set_config(name, str(value), True)))
+        rough = [self._candidates(connection, model, query, SPARE * k, wanted) for query in queries]
         return [
             _search(model, query[None], k, [self.get(connection, model.id, found)])[0]
             for query, found in zip(queries, rough, strict=True)
@@ -222,18 +229,10 @@ class PgVectors:
         connection: Connection,
         model: ModelRecord,
         query: Float[np.ndarray, "dim"],
-        k: int,
+        most: int,
         wanted: Int64[np.ndarray, "video"] | None,
     ) -> list[int]:
         """Videos that are near by the index; with a filter it goes on until it has enough."""
-        most = SPARE * k
-        ef = min(MOST_EF_SEARCH, max(EF_SEARCH, most))
-        for name, value in (
-            ("hnsw.ef_search", ef),
-            ("hnsw.iterative_scan", "relaxed_order"),
-            ("hnsw.max_scan_tuples", MAX_SCAN_TUPLES),
-        ):
-            connection.execute(select(func.set_config(name, str(value), True)))
         chosen = "" if wanted is None else "AND video_id = ANY(:within)"
         # The model's number as a literal: only so does the planner see that the partial index serves.
         statement = text(

@@ -41,6 +41,9 @@ from tagtower.usecases.session import Device
 LOOK_SECONDS, WAIT_SECONDS = 5.0, 30.0
 """How often a worker looks for a model to build, and for videos of one whose rest has failed or is in others' work."""
 
+KEEP_SECONDS = 60.0
+"""A second model stays open so long without work, since a new video may come."""
+
 ANSWER_TRIES = 5
 """So often a batch is answered anew because the library has changed; then changes have to wait for it."""
 
@@ -203,46 +206,57 @@ class Builds:
     name = "builds"
 
     def __init__(self) -> None:
-        self._stack = ExitStack()
-        self._builder: ModelBuilder | None = None
+        self._builders: dict[int, ModelBuilder] = {}
+        self._active: Labeller | None = None
         self._open: Labeller | None = None
-        self._model: ModelRecord | None = None
-        self._due = 0.0
+        self._stack = ExitStack()
+        self._due = self._used = -float("inf")
 
     def run_once(self, installation: Installation, labeller: Labeller | None) -> bool:
         """Build a few videos of a model, and return whether there were any."""
-        if time.monotonic() < self._due:
+        now = time.monotonic()
+        if now < self._due:
             return False
-        model = _incomplete(installation)
-        if model is None or (self._model is not None and self._model.id != model.id):
-            self.close()
-        if model is not None:
-            if self._builder is None:
-                self._model = model
-                self._builder = ModelBuilder(
-                    installation, model, new_name(), lambda: self._labeller(installation, model, labeller)
-                )
-            try:
-                if self._builder.step():
-                    return True
-            except NotFoundError:  # removed meanwhile
-                self.close()
-            if self._model is not None:
-                finish(installation, model, self._open)
-        elif labeller is not None:
+        self._active = labeller
+        models = _incomplete(installation)
+        for model in models:
+            if self._build(installation, model):
+                self._used = time.monotonic()
+                return True
+        if labeller is not None:
             labeller.vectors.prepare(labeller.model.id)
-        self._due = time.monotonic() + (LOOK_SECONDS if model is None else WAIT_SECONDS)
+        if now - self._used > KEEP_SECONDS:
+            self.close()
+        self._due = time.monotonic() + (WAIT_SECONDS if models else LOOK_SECONDS)
         return False
 
     def close(self) -> None:
-        """Close the model that is being built."""
-        self._builder = self._open = self._model = None
+        """Close the model that was built last."""
+        self._builders.clear()
+        self._open = None
         self._stack.close()
 
-    def _labeller(self, installation: Installation, model: ModelRecord, active: Labeller | None) -> Labeller:
-        if active is not None and active.model.id == model.id:
-            return active
-        if self._open is None:
+    def _build(self, installation: Installation, model: ModelRecord) -> bool:
+        if model.id not in self._builders:
+            self._builders[model.id] = ModelBuilder(
+                installation, model, new_name(), lambda: self._labeller(installation, model)
+            )
+        try:
+            if self._builders[model.id].step():
+                return True
+        except NotFoundError:  # removed meanwhile
+            self.close()
+            return False
+        mine = self._open is not None and self._open.model.id == model.id
+        finish(installation, model, self._open if mine else None)
+        return False
+
+    def _labeller(self, installation: Installation, model: ModelRecord) -> Labeller:
+        """The model at work: as the worker has it open, or as a second one, of which there is but one at a time."""
+        if self._active is not None and self._active.model.id == model.id:
+            return self._active
+        if self._open is None or self._open.model.id != model.id:
+            self._stack.close()
             # As many threads as are in use: the second model must not change what the first was given.
             self._open = self._stack.enter_context(
                 open_labeller(
@@ -327,16 +341,15 @@ def finish(installation: Installation, model: ModelRecord, labeller: Labeller | 
             set_state(connection, model.id, "ready", only="building")
 
 
-def _incomplete(installation: Installation) -> ModelRecord | None:
-    """The model that lacks labelled videos, the active one first; or one that is complete and not ready yet."""
+def _incomplete(installation: Installation) -> list[ModelRecord]:
+    """The models that lack labelled videos, or are not known to lack none: the active one first."""
     with installation.database.read() as connection:
-        models = sorted(list_models(connection), key=lambda one: (one.state != "active", one.id))
-        for model in models:
-            if model.state == "building" or (
-                model.state in ("active", "ready") and not is_complete(connection, model.id)
-            ):
-                return model
-    return None
+        models = [one for one in list_models(connection) if one.state != "retired"]
+        return [
+            one
+            for one in sorted(models, key=lambda one: (one.state != "active", one.id))
+            if one.state == "building" or not is_complete(connection, one.id)
+        ]
 
 
 def _bug(fault: Exception) -> Failure:

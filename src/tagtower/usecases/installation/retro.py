@@ -120,11 +120,14 @@ def preview(
     most = installation.settings.suggestions.most_hits
     with installation.database.read() as connection:
         model = _active(connection)
-        with model_session(installation, model, session, device=device, threads=threads) as opened:
-            tag = SweptTag(0, Tag(text, tuple(aliases), description), threshold)
-            (hits,) = sweep_tags(
-                connection, vectors, model, opened, [tag], installation.settings.suggestions, most=most
-            )
+    tag = SweptTag(0, Tag(text, tuple(aliases), description), threshold)
+    with (
+        model_session(installation, model, session, device=device, threads=threads) as opened,
+        installation.database.read() as connection,
+    ):
+        (hits,) = sweep_tags(
+            connection, vectors, model, opened, [tag], installation.settings.suggestions, most=most
+        )
         near = hits.videos[:shown].tolist()
         titles = dict(
             connection.execute(select(videos.c.id, videos.c.title).where(videos.c.id.in_(near)))
