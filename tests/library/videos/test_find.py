@@ -95,8 +95,7 @@ def facts_of(connection):
     }
 
 
-@pytest.mark.parametrize("seed", range(2))
-@pytest.mark.parametrize("many", [50, 0])
+@pytest.mark.parametrize(("seed", "many"), [(0, 50), (1, 0)])
 def test_every_filter_finds_what_asking_every_video_finds(rows, database, seed, many, monkeypatch) -> None:
     monkeypatch.setattr(streams, "MANY_MEMBERS", many)
     monkeypatch.setattr(find, "FIRST_RANGE", 7)
@@ -109,7 +108,7 @@ def test_every_filter_finds_what_asking_every_video_finds(rows, database, seed, 
         moments = sorted(row.added_at for row in facts.values())
         members = [members_of(connection, tag) for tag in tags]
         met = 0
-        for _ in range(50):
+        for _ in range(40):
             wanted = Filter(
                 tags=tuple(chance.sample(members, chance.choice([0, 0, 1, 1, 2]))),
                 words=chance.choice(

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import delete, insert, select, text, update
 
+from tagtower.config.installation import InstallationSettings
 from tagtower.library import schema
+from tagtower.library.database import Database
 from tagtower.library.shelves import take
 from tagtower.library.verdicts import give_verdict
 from tagtower.library.videos.shown import members_of
 from tagtower.records import Example, Video
+from tagtower.storage.media_store import media_store
 from tagtower.usecases.installation import curate, models
 from tagtower.usecases.installation.curate import Editing
 from tagtower.usecases.installation.home import Installation
@@ -19,24 +24,41 @@ from tagtower.usecases.installation.intake import PutSettings, put_videos
 from tagtower.usecases.installation.ledger import Checked, check_ledger
 from tagtower.usecases.installation.worker import run_worker
 
+from .conftest import Clock
+
 MARIA = Editing("maria")
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def prepared(request, databases, tmp_path_factory, trained, job) -> Iterator[Installation]:
+    """Three labelled videos, one of them with media, one unlabelled video, and a verdict; to be copied."""
+    folder = tmp_path_factory.mktemp("prepared")
+    with databases.new(request.param, folder, like=databases.migrated(request.param)) as database:
+        media = media_store(folder / "media")
+        made = Installation(folder, "0" * 16, InstallationSettings(), database, media, Clock())
+        models.add(made, trained, "first")
+        for tag in ("red", "green", "low"):
+            curate.add(made, MARIA, tag)
+        examples = [Example(Video(name, None, f"a walk {name}")) for name in "ab"]
+        examples.append(Example(Video("red", str(job.clips["red"]), "music")))
+        list(put_videos(made, examples, PutSettings()))
+        assert run_worker(made, once=True, threads=1).labelled == 3
+        list(put_videos(made, [Example(Video("c", None, "a walk c"))], PutSettings()))
+        with database.write() as connection:
+            red = members_of(connection, "red")
+            give_verdict(connection, 1, red, "accept", author="maria", at=made.clock())
+        yield made
+
+
 @pytest.fixture
-def home(installation, trained, job) -> Installation:
-    """Three labelled videos, one of them with media, one unlabelled video, and a verdict."""
-    models.add(installation, trained, "first")
-    for tag in ("red", "green", "low"):
-        curate.add(installation, MARIA, tag)
-    examples = [Example(Video(name, None, f"a walk {name}")) for name in "ab"]
-    examples.append(Example(Video("red", str(job.clips["red"]), "music")))
-    list(put_videos(installation, examples, PutSettings()))
-    assert run_worker(installation, once=True, threads=1).labelled == 3
-    list(put_videos(installation, [Example(Video("c", None, "a walk c"))], PutSettings()))
-    with installation.database.write() as connection:
-        give_verdict(
-            connection, 1, members_of(connection, "red"), "accept", author="maria", at=installation.clock()
-        )
+def database(prepared, databases, tmp_path) -> Iterator[Database]:
+    shutil.copytree(prepared.home, tmp_path, dirs_exist_ok=True)
+    with databases.new(prepared.database.dialect, tmp_path, like=prepared.database) as copy:
+        yield copy
+
+
+@pytest.fixture
+def home(installation) -> Installation:
     return installation
 
 
@@ -164,10 +186,10 @@ def test_media_whose_video_comes_in_meanwhile_are_kept(home, job):
     assert len(list(home.media.keys())) == 2
 
 
-def test_without_a_model_the_shelves_are_counted_alone(installation):
-    list(put_videos(installation, [Example(Video("a", None, "a walk"))], PutSettings()))
-    checked = check_ledger(installation)
+def test_without_a_model_the_shelves_are_counted_alone(sqlite_installation):
+    list(put_videos(sqlite_installation, [Example(Video("a", None, "a walk"))], PutSettings()))
+    checked = check_ledger(sqlite_installation)
     assert isinstance(checked, Checked)
     assert (checked.ledger.balances, checked.ledger.model) == (True, None)
-    with installation.database.read() as connection:
+    with sqlite_installation.database.read() as connection:
         assert connection.scalar(text("SELECT count(*) FROM videos")) == 1

@@ -11,11 +11,13 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from types import FrameType
 
 import typer
 from typer.exceptions import TyperException
+from typer.main import get_command
 
 from tagtower.errors import TagTowerError, UsageError
 from tagtower.faces.cli import (
@@ -117,7 +119,7 @@ def run() -> None:
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; every failure is told on stderr."""
     try:
-        code = app(list(arguments), standalone_mode=False)
+        code = _command()(list(arguments), standalone_mode=False)
         sys.stdout.flush()
     except TyperException as error:
         show = getattr(error, "show", None)  # wrong use is shown with the command's usage
@@ -145,6 +147,12 @@ def main(arguments: Sequence[str]) -> int:
     if code == INTERRUPTED:
         say("tagtower: interrupted; what was finished is kept.")
     return code if isinstance(code, int) else 0
+
+
+@cache
+def _command() -> Callable[..., object]:
+    """The whole command line, read from the functions once: that takes longer than many a command."""
+    return get_command(app)
 
 
 def _drop_stdout() -> None:
