@@ -15,7 +15,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from tagtower.faces.http.auth import Principal, session_of
+from tagtower.faces.http.auth import TO_ERASE, Principal, session_of
 from tagtower.faces.http.parts import parts_of
 from tagtower.faces.http.sessions import csrf_token
 
@@ -43,6 +43,7 @@ def page(request: Request, name: str, **values: Any) -> HTMLResponse:
         .get_template(name)
         .render(
             principal=principal,
+            may_erase=principal is not None and principal.may(TO_ERASE),
             csrf="" if session is None else csrf_token(parts_of(request).secret, session),
             path=request.url.path,
             here=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
