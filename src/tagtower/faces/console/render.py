@@ -7,7 +7,7 @@ import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -101,8 +101,17 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(
-        share=share, size=size, length_of=length, ago=ago, moment=moment, count=count, doing=evidence_of
+        share=share,
+        size=size,
+        length_of=length,
+        ago=ago,
+        moment=moment,
+        count=count,
+        doing=evidence_of,
+        span=span,
+        times=times,
     )
+    made.filters.update(span=span, times=times)
     made.globals.update(file=address)
     return made
 
@@ -154,6 +163,16 @@ def _span(seconds: float) -> str:
             value = int(seconds / unit)
             return f"{value} {name}{'' if value == 1 else 's'}"
     return "a moment"
+
+
+def span(length: timedelta) -> str:
+    """Return a length of time in its largest unit."""
+    return _span(length.total_seconds())
+
+
+def times(count: int) -> str:
+    """Return how often something happened."""
+    return "once" if count == 1 else f"{count} times"
 
 
 def moment(then: datetime | None) -> str:

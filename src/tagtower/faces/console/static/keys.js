@@ -37,6 +37,7 @@ function seek(seconds) {
 const actions = {
   a: () => press("yes"),
   r: () => press("no"),
+  x: () => press("bar"),
   j: () => select(here() + 1),
   k: () => select(here() < 0 ? 0 : here() - 1),
   ArrowDown: () => select(here() + 1),
