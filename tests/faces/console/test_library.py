@@ -34,10 +34,10 @@ def test_a_search_that_cannot_be_says_why(query, filled, browse):
     assert 'role="alert"' in answer.text
 
 
-def test_a_video_that_waits_asks_again_until_it_is_labelled(filled, browse):
-    browser = browse()
-    assert 'hx-get="/library/tile/3"' in browser.part("/library/tile/3").text
-    assert "hx-get" not in browser.part("/library/tile/1").text
+def test_a_video_that_waits_is_shown_anew_when_it_is_labelled(look):
+    waiting = look("admin").part("/library/tile/3").text
+    assert 'data-live="video.labelled video.failed" data-video="3" hx-get="/library/tile/3"' in waiting
+    assert "hx-get" not in look("admin").part("/library/tile/1").text
 
 
 def test_a_tag_is_accepted_on_many_videos_at_once(filled, browse):

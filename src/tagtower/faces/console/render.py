@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -111,7 +112,7 @@ def environment() -> Environment:
         span=span,
         times=times,
     )
-    made.filters.update(span=span, times=times)
+    made.filters.update(span=span, times=times, host=host)
     made.globals.update(file=address)
     return made
 
@@ -170,9 +171,14 @@ def span(length: timedelta) -> str:
     return _span(length.total_seconds())
 
 
+def host(url: str) -> str:
+    """Return the host of an address, or the address where it has none."""
+    return urlsplit(url).hostname or url
+
+
 def times(count: int) -> str:
     """Return how often something happened."""
-    return "once" if count == 1 else f"{count} times"
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
 def moment(then: datetime | None) -> str:

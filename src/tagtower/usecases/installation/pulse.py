@@ -23,7 +23,7 @@ Watched: TypeAlias = Literal["health", "models", "sweeps", "topics", "feeds", "w
 def take_pulse(installation: Installation) -> dict[Watched, str]:
     """Return a mark of each part: shelves, workers and erasures; models and their building; sweeps; and so on.
 
-    Videos are counted from indexes; of models only those that are being built.
+    Videos are counted from indexes; how far a model has come is looked at where it is not retired.
     """
     with installation.database.read() as connection:
         return {
@@ -58,7 +58,7 @@ def _models(connection: Connection, installation: Installation) -> list[Any]:
     attempts = installation.settings.worker.attempts
     found: list[Any] = []
     for one in list_models(connection):
-        built = coverage_of(connection, one.id, attempts) if one.state == "building" else None
+        built = None if one.state == "retired" else coverage_of(connection, one.id, attempts)
         found.append(
             [one.id, one.state, None if built is None else [built.labelled, built.built, built.failed]]
         )

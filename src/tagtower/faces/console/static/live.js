@@ -68,3 +68,6 @@ document.addEventListener("htmx:afterSettle", () => {
   focused = null;
 });
 open();
+
+// On a narrow screen the page that is open is in sight among the others.
+document.querySelector(".top nav [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
