@@ -1,12 +1,13 @@
-"""The whole way in a real browser: hand in, see it labelled, judge by key, add a hot tag, merge, promote, sign out."""
+"""The whole way in a real browser: hand in, over a connection that breaks, see it labelled, judge by key, bar a tag,
+change many at once, add a hot tag, merge, promote, sign out."""
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,7 @@ def page(server: Any) -> Iterator[Any]:
         browser = play.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
         opened = browser.new_page(base_url=server[0])
         opened.set_default_timeout(PATIENCE)
+        sync.expect.set_options(timeout=PATIENCE)
         faults: list[str] = []
         opened.on("pageerror", lambda error: faults.append(str(error)))
         opened.on(
@@ -135,9 +137,63 @@ def shoot(page: Any, name: str) -> None:
     page.screenshot(path=str(SHOTS / f"{name}.png"), full_page=True)
 
 
+def _break_one_piece(page: Any) -> list[str]:
+    """Let the first piece that is sent get lost on the way."""
+    broken: list[str] = []
+
+    def once(route: Any) -> None:
+        if route.request.method == "PATCH" and not broken:
+            broken.append("broken")
+            route.abort("connectionreset")
+        else:
+            route.continue_()
+
+    page.route("**/v1/videos/uploads/*", once)
+    return broken
+
+
+def _drop(page: Any, files: list[Path]) -> None:
+    """Drop files on the page, as from the desktop."""
+    contents = [(one.name, base64.b64encode(one.read_bytes()).decode()) for one in files]
+    page.evaluate(
+        """files => {
+            const given = new DataTransfer();
+            for (const [name, text] of files) {
+                const bytes = Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
+                given.items.add(new File([bytes], name));
+            }
+            const drop = new DragEvent("drop", { dataTransfer: given, bubbles: true, cancelable: true });
+            document.querySelector("main").dispatchEvent(drop);
+        }""",
+        contents,
+    )
+
+
+def _begin_half(page: Any, file: Path) -> int:
+    """Leave behind what a page that was closed in the middle of an upload leaves; return how much has come."""
+    size, half = file.stat().st_size, file.stat().st_size // 2
+    changed = int(file.stat().st_mtime * 1000)
+    page.evaluate(
+        """async ([name, size, changed, half, text]) => {
+            const token = document.querySelector('[data-upload] [name="csrf"]').value;
+            const headers = { "X-CSRF-Token": token, "Content-Type": "application/json" };
+            const body = JSON.stringify({ length: size });
+            const made = await (await fetch("/v1/videos/uploads", { method: "POST", headers, body })).json();
+            const bytes = Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
+            await fetch(`/v1/videos/uploads/${made.id}`, {
+                method: "PATCH", headers: { "X-CSRF-Token": token, "Upload-Offset": "0" }, body: bytes });
+            const kept = { [`${name}|${size}|${changed}`]: { id: made.id, name, size, at: half } };
+            localStorage.setItem("tagtower.uploads", JSON.stringify(kept));
+        }""",
+        [file.name, size, changed, half, base64.b64encode(file.read_bytes()[:half]).decode()],
+    )
+    return half
+
+
 def test_a_day_at_the_console(server: Any, page: Any) -> None:
     from playwright.sync_api import expect
 
+    from tagtower.usecases.installation.erase import erase_videos
     from tagtower.usecases.installation.reviewing import review_video
 
     _, keys, job, installation = server
@@ -150,11 +206,40 @@ def test_a_day_at_the_console(server: Any, page: Any) -> None:
     # A video is handed in, and labelled while one looks on.
     page.get_by_role("link", name="Library").click()
     page.locator('input[type="file"]').set_input_files(str(job.clips["red-low"]))
-    expect(page.get_by_text("taken in")).to_be_visible()
+    expect(page.get_by_text("taken in", exact=True)).to_be_visible()
     expect(page.locator(".upload-tile .chips a").first).to_be_visible(timeout=PATIENCE)
     shoot(page, "library")
     page.locator(".upload-tile a.title").click()
     video = int(re.search(r"/videos/(\d+)", page.url)[1])  # type: ignore[index]
+
+    # Two are handed in by a drop; the connection breaks in the middle of one, which goes on where it ended.
+    page.goto("/library")
+    broken = _break_one_piece(page)
+    _drop(page, [job.clips["blue-high"], job.clips["blue-low"]])
+    expect(page.get_by_text("taken in", exact=True)).to_have_count(2)
+    assert broken == ["broken"]
+    expect(page.locator(".upload-tile .chips a").first).to_be_visible(timeout=PATIENCE)
+
+    # One that was begun before a reload goes on where it ended when the same file is chosen again.
+    half = _begin_half(page, job.clips["red-high"])
+    page.reload()
+    expect(page.get_by_text("choose the file again")).to_be_visible()
+    shoot(page, "upload-to-go-on")
+    asked: list[str] = []
+    page.on("request", lambda sent: asked.append(f"{sent.method} {sent.headers.get('upload-offset')}"))
+    page.locator('input[type="file"]').set_input_files(str(job.clips["red-high"]))
+    expect(page.get_by_text("taken in", exact=True)).to_be_visible()
+    assert [one for one in asked if one.startswith("PATCH")] == [f"PATCH {half}"]
+
+    # Many are changed at once, and an editor cannot erase them.
+    for box in page.locator(".pick input").all()[:2]:
+        box.check()
+    expect(page.get_by_text("2 chosen")).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile("^Erase"))).to_have_count(0)
+    page.get_by_placeholder("tag", exact=True).fill("music")
+    shoot(page, "chosen")
+    page.get_by_role("button", name="Accept tag").click()
+    expect(page.get_by_role("status").first).to_contain_text("music: accepted on 2 videos.")
 
     # It is judged by key, and the verdict is taken back and given again.
     page.goto(f"/review/{video}")
@@ -175,18 +260,31 @@ def test_a_day_at_the_console(server: Any, page: Any) -> None:
     shoot(page, "review")
     assert review_video(installation, video).tags[0].standing == "accepted"
 
+    # The second that spoke for a tag is played from, and a tag is barred from this one video, and let in again.
+    page.goto(f"/videos/{video}")
+    moment = page.locator("[data-seek]").first
+    wanted = float(moment.get_attribute("data-seek"))
+    moment.click()
+    page.wait_for_function("at => document.querySelector('video').currentTime >= at - 0.05", arg=wanted)
+    rows = page.locator(".tagrow").count()
+    page.locator("button.bar").last.click()
+    expect(page.locator(".never")).to_be_visible()
+    expect(page.locator(".tagrow")).to_have_count(rows - 1)
+    shoot(page, "barred")
+    page.locator(".said [data-undo]").click()
+    expect(page.locator(".never")).to_have_count(0)
+    expect(page.locator(".tagrow")).to_have_count(rows)
+
     # A hot tag says what it would hit, and then hits old videos.
     page.goto("/tags")
     page.get_by_label("Tag", exact=True).fill("green walk")
-    expect(page.locator("#preview")).to_contain_text("of 3 stored videos", timeout=PATIENCE)
+    expect(page.locator("#preview")).to_contain_text("of 6 stored videos", timeout=PATIENCE)
     shoot(page, "preview")
     page.get_by_role("button", name="Add", exact=True).click()
     expect(page.get_by_role("heading", name="green walk")).to_be_visible()
-    deadline = time.monotonic() + PATIENCE / 1000
-    while page.locator(".grid .tile").count() == 0 and time.monotonic() < deadline:
-        page.wait_for_timeout(500)
-        page.reload()
-    assert page.locator(".grid .tile").count() > 0
+    expect(page.locator(".grid .tile").first).to_be_visible(
+        timeout=PATIENCE
+    )  # without loading the page again
     shoot(page, "tag")
 
     # Two tags are merged, and the merge undone.
@@ -209,3 +307,12 @@ def test_a_day_at_the_console(server: Any, page: Any) -> None:
     page.get_by_role("button", name=re.compile("^Promote second")).first.click()
     expect(page.get_by_role("status")).to_contain_text("second is active now.")
     shoot(page, "models")
+
+    # Health tells by itself what changes.
+    page.goto("/health")
+    page.wait_for_function("document.documentElement.dataset.stream === 'open'")
+    labelled = page.locator(".figures a").nth(1)
+    before = labelled.inner_text()
+    erase_videos(installation, [video], author="Ada")
+    expect(labelled).not_to_have_text(before)
+    shoot(page, "health")

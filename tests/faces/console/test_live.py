@@ -42,7 +42,7 @@ def told(installation, *acts, after: int = 0) -> list[dict]:
     ("act", "parts"),
     [
         (lambda at: retry(at), {"health"}),
-        (lambda at: models.promote(at, "second"), {"models"}),
+        (lambda at: models.promote(at, "second"), {"models", "sweeps"}),
         (lambda at: feeds.pause_feed(at, "#1"), {"feeds"}),
         (lambda at: webhooks.add(at, "https://news.example/"), {"webhooks"}),
         (lambda at: curate.approve(at, curate.Editing("Ada"), ["#4"]), {"topics", "sweeps"}),

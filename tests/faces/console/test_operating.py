@@ -96,7 +96,8 @@ def listener():
 def test_a_webhook_is_added_tried_and_removed(filled, browse, listener):
     browser = browse("admin")
     url = f"http://127.0.0.1:{listener.server_port}/hook"
-    assert "private" in browser.post("/webhooks/add", url=url, back="/webhooks").text
+    refused = browser.post("/webhooks/add", url="ftp://news.example/", back="/webhooks")
+    assert 'role="alert"' in refused.text
     made = browser.post("/webhooks/add", url=url, private="true", kind=["tag.added"])
     (hook,) = webhooks.list_all(filled)
     assert hook.secret in made.text
