@@ -35,7 +35,11 @@ function poll(wanted) {
 function open() {
   if (source || document.hidden || !parts().length) return;
   source = new EventSource("/live");
-  source.addEventListener("open", () => { poll(false); document.documentElement.dataset.stream = "open"; });
+  source.addEventListener("open", () => {
+    poll(false);
+    document.documentElement.dataset.stream = "open";
+    parts().forEach(wake); // something may have changed after the page was made, and before it listened
+  });
   source.addEventListener("message", hear);
   source.addEventListener("error", () => { delete document.documentElement.dataset.stream; if (!polling) poll(true); });
 }
@@ -49,7 +53,6 @@ function close() {
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return close();
   open();
-  parts().forEach(wake);
 });
 window.addEventListener("pagehide", close);
 window.addEventListener("pageshow", open);
