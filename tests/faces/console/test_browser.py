@@ -212,6 +212,13 @@ def test_a_day_at_the_console(server: Any, page: Any) -> None:
     page.locator(".upload-tile a.title").click()
     video = int(re.search(r"/videos/(\d+)", page.url)[1])  # type: ignore[index]
 
+    # What is no video is refused with a word of what to do, and nothing of it is kept.
+    page.goto("/library")
+    page.locator('input[type="file"]').set_input_files(str(job.clips["damaged"]))
+    expect(page.locator(".uploads .refused")).to_contain_text("damaged.mp4")
+    page.reload()
+    expect(page.locator(".uploads li")).to_have_count(0)
+
     # Two are handed in by a drop; the connection breaks in the middle of one, which goes on where it ended.
     page.goto("/library")
     broken = _break_one_piece(page)

@@ -16,7 +16,12 @@ const begun = {
   },
 };
 
-class Refused extends Error {}
+class Refused extends Error {
+  constructor(message, { keep = false } = {}) {
+    super(message);
+    this.keep = keep; // whether what has come is of use to another try
+  }
+}
 class Stopped extends Error {}
 
 if (zone) {
@@ -88,14 +93,10 @@ if (zone) {
   }
 
   // What was begun before this page was loaded: only the person can give the file again.
-  function remind(key, { id, name, size, at }) {
+  function remind(key, { name, size, at }) {
     const { row, button } = line(name, `${percent(at, size)} are here: choose the file again to go on`);
     row.dataset.key = key;
-    button("Forget", async () => {
-      begun.keep(key, null);
-      row.remove();
-      await ask("DELETE", `/v1/videos/uploads/${id}`).catch(() => {});
-    });
+    button("Forget", () => { row.remove(); drop(key); });
   }
 
   async function next() {
@@ -110,8 +111,11 @@ if (zone) {
       landed(upload, answer);
     } catch (error) {
       if (error instanceof Stopped) await forget(upload);
-      else if (error instanceof Refused) refuse(upload, error.message);
-      else { refuse(upload, "It failed. Load the page again, and choose the file again."); throw error; }
+      else if (error instanceof Refused) refuse(upload, error);
+      else {
+        refuse(upload, new Refused("It failed. Load the page again, and choose the file again.", { keep: true }));
+        throw error;
+      }
     } finally {
       busy = false;
       next();
@@ -185,7 +189,7 @@ if (zone) {
     const told = await body().catch(() => null);
     const again = status >= 500 || status === 409 || status === 429 || status === 408;
     if (again) return new Error(told?.detail ?? `status ${status}`);
-    if (status === 401) return new Refused("The session has ended: sign in, and choose the file again to go on.");
+    if (status === 401) return new Refused("The session has ended: sign in, and choose the file again to go on.", { keep: true });
     return new Refused([told?.detail ?? "It was refused.", told?.hint].filter(Boolean).join(" "));
   }
 
@@ -225,17 +229,22 @@ if (zone) {
     window.htmx.ajax("GET", `/library/tile/${answer.id}`, { target: tile, swap: "innerHTML" });
   }
 
+  async function drop(key) {
+    const id = begun.all()[key]?.id;
+    begun.keep(key, null);
+    if (id) await ask("DELETE", `/v1/videos/uploads/${id}`).catch(() => {});
+  }
+
   async function forget(upload) {
-    const id = begun.all()[upload.key]?.id;
-    begun.keep(upload.key, null);
     const place = waiting.indexOf(upload);
     if (place >= 0) waiting.splice(place, 1);
     upload.row.remove();
     spoken.textContent = `${upload.file.name}: stopped`;
-    if (id) await ask("DELETE", `/v1/videos/uploads/${id}`).catch(() => {});
+    await drop(upload.key);
   }
 
-  function refuse({ row, state, bar, file }, why) {
+  function refuse({ row, state, bar, file, key }, { message: why, keep }) {
+    if (!keep) drop(key);
     bar.remove();
     row.querySelector("button")?.remove();
     row.classList.add("refused");
