@@ -21,9 +21,13 @@ ON = {
 """What is written on what."""
 
 
+def styles() -> str:
+    return "".join(text.decode() for name, text in sorted(contents().items()) if name.endswith(".css"))
+
+
 def palettes() -> dict[str, dict[str, str]]:
     """The colours by their names, of the light theme and of the dark one."""
-    css = contents()["console.css"].decode()
+    css = styles()
     light, dark = (
         dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", block))
         for block in re.findall(r":root \{(.*?)\}", css, re.S)
@@ -73,7 +77,7 @@ def test_every_control_can_be_seen(theme):
 
 
 def test_the_dark_theme_has_every_colour_of_its_own():
-    css = contents()["console.css"].decode()
+    css = styles()
     light, dark = (
         set(re.findall(r"--([a-z-]+): #", block)) for block in re.findall(r":root \{(.*?)\}", css, re.S)
     )
@@ -81,14 +85,14 @@ def test_the_dark_theme_has_every_colour_of_its_own():
 
 
 def test_every_colour_is_a_variable():
-    css = contents()["console.css"].decode()
+    css = styles()
     rules = re.sub(r":root \{.*?\}", "", css, flags=re.S)
     # The player and what lies upon pictures is black and white in both themes.
     assert set(re.findall(r"#[0-9a-f]{3,6}\b", rules)) <= {"#000", "#fff", "#c8ccd0"}
 
 
 def test_whoever_wants_no_motion_gets_none():
-    css = contents()["console.css"].decode()
+    css = styles()
     moving = re.sub(r"@media \(prefers-reduced-motion: no-preference\) \{.*?\n\}", "", css, flags=re.S)
     assert "transition" not in moving
     assert "animation" not in moving
