@@ -10,7 +10,7 @@ OUT ?= demo
 # Processes that run the tests, one thread each: two threads on a busy core are much slower than one.
 JOBS ?= 2
 
-.PHONY: help demo test test-slow check docs bench clean
+.PHONY: help demo serve test test-slow check docs bench clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -28,12 +28,21 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
+$(VENV)/.installed-server: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[server]'
+	@touch $@
+
 $(VENV)/.installed-bench: $(VENV)/.installed-dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@touch $@
 
 demo: $(VENV)/.installed  ## make a small corpus of real clips, train on it, evaluate, label, write a report (OUT=folder)
 	$(BIN)/tagtower demo --out $(OUT)
+
+serve: $(VENV)/.installed-server  ## the console, with the model and the tags of the demo: http://127.0.0.1:8765/
+	test -e $(OUT)/report.html || $(BIN)/tagtower demo --out $(OUT)
+	test -e $(OUT)/home || { $(BIN)/tagtower init $(OUT)/home && $(BIN)/tagtower tags $(OUT)/home import $(OUT)/corpus/tags.txt; }
+	$(BIN)/tagtower serve $(OUT)/home --model $(OUT)/model
 
 test: $(VENV)/.installed-dev  ## run the tests (a few minutes; JOBS=processes)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not slow"

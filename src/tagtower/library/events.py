@@ -77,6 +77,20 @@ def read_events(
     return found, reached
 
 
+def latest_events(
+    connection: Connection, *, kinds: Collection[str] = (), since: datetime, limit: int = 10
+) -> list[Event]:
+    """Return the last events of some kinds that happened after `since`, the newest first.
+
+    Args:
+        kinds: only these; all if empty.
+    """
+    query = select(events).where(events.c.at > since).order_by(events.c.id.desc()).limit(limit)
+    if kinds:
+        query = query.where(events.c.kind.in_(list(kinds)))
+    return [Event(row.id, row.at, row.kind, row.data) for row in connection.execute(query)]
+
+
 def last_event(connection: Connection) -> int:
     """Return the number of the last event, 0 before the first."""
     return connection.scalar(select(func.max(events.c.id))) or 0

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,14 +93,30 @@ class Browser:
         return self.client.post(path, data=fields, headers=headers)
 
 
-@pytest.fixture
-def installation(tmp_path: Path) -> Iterator[Installation]:
-    """An installation with nothing in it."""
-    from tagtower.usecases.installation.home import init, open_installation
+@pytest.fixture(scope="session")
+def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new installation, which is copied: making one takes longer."""
+    from tagtower.usecases.installation.home import init
 
-    init(tmp_path / "home", environment={})
-    with open_installation(tmp_path / "home", environment={}) as opened:
-        yield opened
+    home = tmp_path_factory.mktemp("console") / "home"
+    init(home, environment={})
+    return home
+
+
+@contextmanager
+def opened(empty_home: Path, folder: Path) -> Iterator[Installation]:
+    from tagtower.usecases.installation.home import open_installation
+
+    shutil.copytree(empty_home, folder / "home")
+    with open_installation(folder / "home", environment={}) as installation:
+        yield installation
+
+
+@pytest.fixture
+def installation(empty_home: Path, tmp_path: Path) -> Iterator[Installation]:
+    """An installation with nothing in it."""
+    with opened(empty_home, tmp_path) as installation:
+        yield installation
 
 
 @pytest.fixture
@@ -110,20 +129,33 @@ def filled(installation: Installation) -> Installation:
 @pytest.fixture
 def browse(installation: Installation) -> Iterator[Callable[..., Browser]]:
     """Opens the console, signed in with a key of a role; without a role nobody is signed in."""
+    with console(installation) as open_console:
+        yield open_console
+
+
+@pytest.fixture(scope="module")
+def look(empty_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Browser]]:
+    """Opens the console of one filled installation for tests that change nothing: each role once a module."""
+    with opened(empty_home, tmp_path_factory.mktemp("look")) as installation:
+        fill(installation)
+        with console(installation) as open_console:
+            yield cache(open_console)
+
+
+@contextmanager
+def console(installation: Installation) -> Iterator[Callable[..., Browser]]:
     from starlette.testclient import TestClient
 
     from tagtower.faces.http.app import create_app
     from tagtower.usecases.installation import keys
 
+    model = Model()
+    app = create_app(installation, labeller=model)
     clients: list[TestClient] = []
 
     def open_console(role: str | None = "editor", *, keyed: bool = True) -> Browser:
-        model = Model()
-        app = create_app(installation, labeller=model)
-        client = TestClient(app, base_url=HOST)
-        client.__enter__()
-        clients.append(client)
-        browser = Browser(client, model=model)
+        clients.append(TestClient(app, base_url=HOST))
+        browser = Browser(clients[-1], model=model)
         if not keyed:
             return browser
         made = keys.create(
@@ -135,8 +167,7 @@ def browse(installation: Installation) -> Iterator[Callable[..., Browser]]:
         return browser
 
     yield open_console
-    for client in clients:
-        client.__exit__(None, None, None)
+    app.state.parts.close()
 
 
 def fill(installation: Installation) -> None:

@@ -7,7 +7,10 @@ from tests.faces.console.conftest import HOST
 
 from tagtower.usecases.installation import keys
 
-PAGES = ("/review", "/library", "/tags", "/topics", "/models", "/health", "/keys", "/videos/1", "/tags/1")
+PAGES = (
+    *("/review", "/library", "/tags", "/topics", "/models", "/health", "/webhooks", "/keys"),
+    *("/videos/1", "/tags/1", "/live"),
+)
 FORMS = (
     ("/review/1/verdict", {"tag": "red", "verdict": "accept"}),
     ("/review/1/undo", {"tag": "red"}),
@@ -24,6 +27,12 @@ FORMS = (
     ("/models/roll-back", {}),
     ("/models/build", {"name": "second"}),
     ("/health/retry", {}),
+    ("/review/1/bar", {"tag": "#1"}),
+    ("/review/1/bar/undo", {"version": "1"}),
+    ("/topics/feeds/remove", {"url": "https://news.example/"}),
+    ("/webhooks/add", {"url": "https://news.example/"}),
+    ("/webhooks/1/remove", {}),
+    ("/webhooks/1/try", {}),
     ("/keys/create", {"name": "x", "role": "admin"}),
     ("/keys/revoke", {"name": "admin 1"}),
     ("/sign-out", {}),
@@ -31,8 +40,8 @@ FORMS = (
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_who_is_not_signed_in_is_asked_for_a_key(page, filled, browse):
-    answer = browse(None).client.get(page, follow_redirects=False)
+def test_who_is_not_signed_in_is_asked_for_a_key(page, look):
+    answer = look(None).client.get(page, follow_redirects=False)
     assert answer.status_code == 303
     assert answer.headers["location"].startswith("/sign-in")
 
@@ -96,21 +105,21 @@ def test_signing_out_ends_the_session(browse):
 
 
 @pytest.mark.parametrize(("path", "fields"), FORMS)
-def test_a_form_without_the_token_changes_nothing(path, fields, filled, browse):
-    browser = browse("admin")
+def test_a_form_without_the_token_changes_nothing(path, fields, look):
+    browser = look("admin")
     for token in ("", "wrong", "é"):
-        browser.token = token
-        assert browser.post(path, **fields).status_code == 403
+        assert browser.post(path, csrf=token, **fields).status_code == 403
 
 
-def test_the_token_of_another_session_is_refused(filled, browse):
-    one, other = browse("admin"), browse("admin")
-    one.token = other.token
+def test_the_token_of_another_session_is_refused(look):
+    one, other = look("admin"), look("editor")
+    mine, one.token = one.token, other.token
     assert one.post("/tags/add", text="new").status_code == 403
+    one.token = mine
 
 
-def test_a_form_of_another_site_is_refused(filled, browse):
-    browser = browse("admin")
+def test_a_form_of_another_site_is_refused(look):
+    browser = look("admin")
     answer = browser.client.post(
         "/tags/add", data={"text": "new", "csrf": browser.token}, headers={"Origin": "https://evil.example"}
     )
@@ -127,17 +136,18 @@ def test_the_token_may_come_as_a_header(filled, browse):
 @pytest.mark.parametrize(
     ("path", "fields"),
     [("/models/promote", {"name": "second"}), ("/models/roll-back", {}), ("/models/build", {"name": "second"}),
-     ("/keys/create", {"name": "x", "role": "admin"}), ("/keys/revoke", {"name": "editor 1"})],
+     ("/keys/create", {"name": "x", "role": "admin"}), ("/keys/revoke", {"name": "editor 1"}),
+     ("/topics/feeds/remove", {"url": "https://news.example/"}), ("/webhooks/1/remove", {})],
 )  # fmt: skip
-def test_an_editor_neither_promotes_models_nor_makes_keys(path, fields, filled, browse):
-    browser = browse("editor")
+def test_an_editor_neither_promotes_models_nor_makes_keys(path, fields, look):
+    browser = look("editor")
     answer = browser.post(path, **fields)
     assert answer.status_code == 403
     assert "role admin" in answer.text
 
 
-def test_an_editor_sees_no_keys_and_no_button_to_promote(filled, browse):
-    browser = browse("editor")
+def test_an_editor_sees_no_keys_and_no_button_to_promote(look):
+    browser = look("editor")
     assert browser.get("/keys").status_code == 403
     assert 'href="/keys"' not in browser.get("/health").text
     assert "/models/promote" not in browser.get("/models").text

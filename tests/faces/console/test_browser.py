@@ -1,20 +1,19 @@
-"""The whole way in a real browser: hand in, see it labelled, judge by key, add a hot tag, merge, promote, sign out."""
+"""The whole way in a real browser: hand in, over a connection that breaks, see it labelled, judge by key, bar a tag,
+change many at once, add a hot tag, merge, promote, sign out."""
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.faces.console.browsing import begin_half, break_one_piece, drop, shoot, sign_in
 
 CHROMIUM = Path("/usr/bin/chromium")
-SHOTS = Path(os.environ.get("TAGTOWER_SCREENSHOTS", "screenshots"))
 PATIENCE = 60_000
 TAGS = ("red", "green", "blue", "low", "high", "music")
 
@@ -114,6 +113,7 @@ def page(server: Any) -> Iterator[Any]:
         browser = play.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
         opened = browser.new_page(base_url=server[0])
         opened.set_default_timeout(PATIENCE)
+        sync.expect.set_options(timeout=PATIENCE)
         faults: list[str] = []
         opened.on("pageerror", lambda error: faults.append(str(error)))
         opened.on(
@@ -124,20 +124,10 @@ def page(server: Any) -> Iterator[Any]:
         assert faults == []
 
 
-def sign_in(page: Any, key: str) -> None:
-    page.goto("/sign-in")
-    page.get_by_label("Key").fill(key)
-    page.get_by_role("button", name="Sign in").click()
-
-
-def shoot(page: Any, name: str) -> None:
-    SHOTS.mkdir(exist_ok=True)
-    page.screenshot(path=str(SHOTS / f"{name}.png"), full_page=True)
-
-
 def test_a_day_at_the_console(server: Any, page: Any) -> None:
     from playwright.sync_api import expect
 
+    from tagtower.usecases.installation.erase import erase_videos
     from tagtower.usecases.installation.reviewing import review_video
 
     _, keys, job, installation = server
@@ -150,11 +140,47 @@ def test_a_day_at_the_console(server: Any, page: Any) -> None:
     # A video is handed in, and labelled while one looks on.
     page.get_by_role("link", name="Library").click()
     page.locator('input[type="file"]').set_input_files(str(job.clips["red-low"]))
-    expect(page.get_by_text("taken in")).to_be_visible()
+    expect(page.get_by_text("taken in", exact=True)).to_be_visible()
     expect(page.locator(".upload-tile .chips a").first).to_be_visible(timeout=PATIENCE)
     shoot(page, "library")
     page.locator(".upload-tile a.title").click()
     video = int(re.search(r"/videos/(\d+)", page.url)[1])  # type: ignore[index]
+
+    # What is no video is refused with a word of what to do, and nothing of it is kept.
+    page.goto("/library")
+    page.locator('input[type="file"]').set_input_files(str(job.clips["damaged"]))
+    expect(page.locator(".uploads .refused")).to_contain_text("damaged.mp4")
+    page.reload()
+    expect(page.locator(".uploads li")).to_have_count(0)
+
+    # Two are handed in by a drop; the connection breaks in the middle of one, which goes on where it ended.
+    page.goto("/library")
+    broken = break_one_piece(page)
+    drop(page, [job.clips["blue-high"], job.clips["blue-low"]])
+    expect(page.get_by_text("taken in", exact=True)).to_have_count(2)
+    assert broken == ["broken"]
+    expect(page.locator(".upload-tile .chips a").first).to_be_visible(timeout=PATIENCE)
+
+    # One that was begun before a reload goes on where it ended when the same file is chosen again.
+    half = begin_half(page, job.clips["red-high"])
+    page.reload()
+    expect(page.get_by_text("choose the file again")).to_be_visible()
+    shoot(page, "upload-to-go-on")
+    asked: list[str] = []
+    page.on("request", lambda sent: asked.append(f"{sent.method} {sent.headers.get('upload-offset')}"))
+    page.locator('input[type="file"]').set_input_files(str(job.clips["red-high"]))
+    expect(page.get_by_text("taken in", exact=True)).to_be_visible()
+    assert [one for one in asked if one.startswith("PATCH")] == [f"PATCH {half}"]
+
+    # Many are changed at once, and an editor cannot erase them.
+    for box in page.locator(".pick input").all()[:2]:
+        box.check()
+    expect(page.get_by_text("2 chosen")).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile("^Erase"))).to_have_count(0)
+    page.get_by_placeholder("tag", exact=True).fill("music")
+    shoot(page, "chosen")
+    page.get_by_role("button", name="Accept tag").click()
+    expect(page.get_by_role("status").first).to_contain_text("music: accepted on 2 videos.")
 
     # It is judged by key, and the verdict is taken back and given again.
     page.goto(f"/review/{video}")
@@ -175,18 +201,31 @@ def test_a_day_at_the_console(server: Any, page: Any) -> None:
     shoot(page, "review")
     assert review_video(installation, video).tags[0].standing == "accepted"
 
+    # The second that spoke for a tag is played from, and a tag is barred from this one video, and let in again.
+    page.goto(f"/videos/{video}")
+    moment = page.locator("[data-seek]").first
+    wanted = float(moment.get_attribute("data-seek"))
+    moment.click()
+    page.wait_for_function("at => document.querySelector('video').currentTime >= at - 0.05", arg=wanted)
+    rows = page.locator(".tagrow").count()
+    page.locator("button.bar").last.click()
+    expect(page.locator(".never")).to_be_visible()
+    expect(page.locator(".tagrow")).to_have_count(rows - 1)
+    shoot(page, "barred")
+    page.locator(".said [data-undo]").click()
+    expect(page.locator(".never")).to_have_count(0)
+    expect(page.locator(".tagrow")).to_have_count(rows)
+
     # A hot tag says what it would hit, and then hits old videos.
     page.goto("/tags")
     page.get_by_label("Tag", exact=True).fill("green walk")
-    expect(page.locator("#preview")).to_contain_text("of 3 stored videos", timeout=PATIENCE)
+    expect(page.locator("#preview")).to_contain_text("of 6 stored videos", timeout=PATIENCE)
     shoot(page, "preview")
     page.get_by_role("button", name="Add", exact=True).click()
     expect(page.get_by_role("heading", name="green walk")).to_be_visible()
-    deadline = time.monotonic() + PATIENCE / 1000
-    while page.locator(".grid .tile").count() == 0 and time.monotonic() < deadline:
-        page.wait_for_timeout(500)
-        page.reload()
-    assert page.locator(".grid .tile").count() > 0
+    expect(page.locator(".grid .tile").first).to_be_visible(
+        timeout=PATIENCE
+    )  # without loading the page again
     shoot(page, "tag")
 
     # Two tags are merged, and the merge undone.
@@ -209,3 +248,12 @@ def test_a_day_at_the_console(server: Any, page: Any) -> None:
     page.get_by_role("button", name=re.compile("^Promote second")).first.click()
     expect(page.get_by_role("status")).to_contain_text("second is active now.")
     shoot(page, "models")
+
+    # Health tells by itself what changes.
+    page.goto("/health")
+    page.wait_for_function("document.documentElement.dataset.stream === 'open'")
+    labelled = page.locator(".figures a").nth(1)
+    before = labelled.inner_text()
+    erase_videos(installation, [video], author="Ada")
+    expect(labelled).not_to_have_text(before)
+    shoot(page, "health")

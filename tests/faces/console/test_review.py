@@ -92,3 +92,33 @@ def test_names_are_completed_from_their_beginning(filled, browse):
     text = browse().part("/tags/complete?tag=red,si").text
     assert '<option value="siren">' in text
     assert "red" not in text
+
+
+def test_a_tag_is_barred_from_one_video_and_the_bar_undone(filled, browse):
+    browser = browse()
+    barred = browser.post("/review/1/bar", part=True, tag="#2")
+    assert "<html" not in barred.text
+    assert "siren" not in standings(filled, 1)
+    assert [one.tag for one in review_video(filled, 1).barred] == ["siren"]
+    assert "Never suggested here" in barred.text
+    version = re.search(r'name="version" value="(\d+)"', barred.text)[1]
+    undone = browser.post("/review/1/bar/undo", part=True, version=version)
+    assert "Never suggested here" not in undone.text
+    assert standings(filled, 1)["siren"] == "open"
+
+
+def test_a_barred_tag_is_let_in_again_from_the_page_of_the_video(filled, browse):
+    browser = browse()
+    browser.get("/videos/1")
+    answer = browser.post("/review/1/bar", tag="#2")
+    assert answer.url.path == "/videos/1"
+    assert "Never suggested here" in answer.text
+    browser.post("/review/1/bar", tag="#2", lift="true")
+    assert standings(filled, 1)["siren"] == "open"
+    assert review_video(filled, 1).barred == ()
+
+
+def test_what_a_person_accepted_is_not_offered_to_be_barred(filled, browse):
+    answer = browse().post("/review/1/verdict", part=True, tag="#1", verdict="accept")
+    assert "Never suggest red here" not in answer.text
+    assert "Never suggest siren here" in answer.text

@@ -40,6 +40,23 @@ class Seat:
         """Return the page that a form came from."""
         return back_of(str((await self.request.form()).get("back", ""))) or otherwise
 
+    def must(self, role: Role) -> None:
+        """Return if the seat may what `role` may.
+
+        Raises:
+            Problem: it may not.
+        """
+        if self.principal.may(role):
+            return
+        raise Problem(
+            403,
+            "forbidden",
+            "Terminals have no console."
+            if self.principal.role == "terminal"
+            else f"This takes the role {role}, and {self.principal.name} is {self.principal.role}.",
+            hint="Sign in with another key, or ask an administrator for one.",
+        )
+
 
 def seat(role: Role) -> Callable[[Request], Coroutine[Any, Any, Seat]]:
     """Return a dependency that gives the seat to who may what `role` may.
@@ -56,16 +73,9 @@ def seat(role: Role) -> Callable[[Request], Coroutine[Any, Any, Seat]]:
         if request.method not in SAFE and principal is not LOCAL and bearer_of(request) is None:
             token = request.headers.get(CSRF_HEADER) or str((await request.form()).get("csrf", ""))
             check_csrf(request, token)
-        if not principal.may(role):
-            raise Problem(
-                403,
-                "forbidden",
-                "Terminals have no console."
-                if principal.role == "terminal"
-                else f"This takes the role {role}, and {principal.name} is {principal.role}.",
-                hint="Sign in with another key, or ask an administrator for one.",
-            )
-        return Seat(request, parts_of(request), principal)
+        found = Seat(request, parts_of(request), principal)
+        found.must(role)
+        return found
 
     return check
 

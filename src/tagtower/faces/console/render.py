@@ -7,15 +7,16 @@ import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from tagtower.faces.http.auth import Principal, session_of
+from tagtower.faces.http.auth import TO_ERASE, Principal, session_of
 from tagtower.faces.http.parts import parts_of
 from tagtower.faces.http.sessions import csrf_token
 
@@ -43,6 +44,7 @@ def page(request: Request, name: str, **values: Any) -> HTMLResponse:
         .get_template(name)
         .render(
             principal=principal,
+            may_erase=principal is not None and principal.may(TO_ERASE),
             csrf="" if session is None else csrf_token(parts_of(request).secret, session),
             path=request.url.path,
             here=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
@@ -100,8 +102,17 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(
-        share=share, size=size, length_of=length, ago=ago, moment=moment, count=count, doing=evidence_of
+        share=share,
+        size=size,
+        length_of=length,
+        ago=ago,
+        moment=moment,
+        count=count,
+        doing=evidence_of,
+        span=span,
+        times=times,
     )
+    made.filters.update(span=span, times=times, host=host)
     made.globals.update(file=address)
     return made
 
@@ -153,6 +164,21 @@ def _span(seconds: float) -> str:
             value = int(seconds / unit)
             return f"{value} {name}{'' if value == 1 else 's'}"
     return "a moment"
+
+
+def span(length: timedelta) -> str:
+    """Return a length of time in its largest unit."""
+    return _span(length.total_seconds())
+
+
+def host(url: str) -> str:
+    """Return the host of an address, or the address where it has none."""
+    return urlsplit(url).hostname or url
+
+
+def times(count: int) -> str:
+    """Return how often something happened."""
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
 def moment(then: datetime | None) -> str:

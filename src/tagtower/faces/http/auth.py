@@ -128,6 +128,11 @@ ForTerminal = Annotated[Principal, Depends(require("terminal"))]
 ForEditor = Annotated[Principal, Depends(require("editor"))]
 ForAdmin = Annotated[Principal, Depends(require("admin"))]
 
+TO_ERASE: Role = "admin"
+"""What erasing takes, by program and at the console: nothing brings back what is erased."""
+
+ForErasing = Annotated[Principal, Depends(require(TO_ERASE))]
+
 
 def _by_key(request: Request, parts: Parts, text: str) -> Principal:
     address = "unknown" if request.client is None else request.client.host

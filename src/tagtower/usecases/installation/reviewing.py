@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Connection, func, select
 
-from tagtower.library.schema import suggestions, tags
+from tagtower.library.schema import barred, suggestions, tags
 from tagtower.library.videos.shown import active_model_id, said_tags, shown_tags
 from tagtower.usecases.installation.find import Shown, show_video
 from tagtower.usecases.installation.home import Installation
@@ -47,11 +47,21 @@ class ReviewedTag:
 
 
 @dataclass(frozen=True, slots=True)
+class BarredTag:
+    """A tag that is never suggested on a video; `merged` says that it was barred under a name merged since."""
+
+    tag_id: int
+    tag: str
+    merged: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Review:
     """A video under review. The order of `tags` is that of their probability and does not change with verdicts."""
 
     shown: Shown
     tags: tuple[ReviewedTag, ...]
+    barred: tuple[BarredTag, ...]
 
     @property
     def open(self) -> int:
@@ -71,6 +81,7 @@ def review_video(installation: Installation, video_id: int) -> Review:
         said = {one.tag_id: one for one in said_tags(connection, [video_id]).get(video_id, ())}
         suggested = _suggested(connection, video_id, model_id)
         now = shown_tags(connection, [video_id], model_id, evidence=True).get(video_id, ())
+        closed = _barred(connection, video_id)
     names = {one.tag_id: one.tag for one in now}
     names |= {one.tag_id: one.tag for one in said.values() if one.state == "active"}
     rows = []
@@ -89,7 +100,21 @@ def review_video(installation: Installation, video_id: int) -> Review:
             )
         )
     rows.sort(key=lambda one: (one.score is None, -(one.score or 0.0), one.distance or 9.0, one.tag))
-    return Review(shown, tuple(rows))
+    return Review(shown, tuple(rows), closed)
+
+
+def _barred(connection: Connection, video_id: int) -> tuple[BarredTag, ...]:
+    """The tags in use that are never suggested on a video, by text."""
+    root = tags.alias("root")
+    found = connection.execute(
+        select(root.c.id, root.c.text, tags.c.merged_into)
+        .select_from(barred)
+        .join(tags, tags.c.id == barred.c.tag_id)
+        .join(root, root.c.id == func.coalesce(tags.c.merged_into, tags.c.id))
+        .where(barred.c.video_id == video_id, root.c.state == "active")
+        .order_by(root.c.text, root.c.id)
+    )
+    return tuple(BarredTag(one.id, one.text, one.merged_into is not None) for one in found)
 
 
 def _suggested(connection: Connection, video_id: int, model_id: int | None) -> dict[int, Any]:

@@ -100,7 +100,7 @@ def deliver(installation: Installation) -> bool:
         found, reached = events.read_events(connection, hook.sent, now=now, kinds=hook.kinds, limit=AT_ONCE)
     sent, error = hook.sent, None
     for event in found:
-        error = _send(installation, hook, event)
+        error = send_event(installation, hook, event)
         if error is not None:
             break
         sent = event.id
@@ -112,7 +112,8 @@ def deliver(installation: Installation) -> bool:
     return error is None and reached > hook.sent
 
 
-def _send(installation: Installation, hook: Webhook, event: events.Event) -> str | None:
+def send_event(installation: Installation, hook: Webhook, event: events.Event) -> str | None:
+    """Send one event to an address, signed; return None where it was taken, else why not."""
     body = json.dumps(event.to_json(), ensure_ascii=False).encode()
     timestamp = int(installation.clock().timestamp())
     headers = {

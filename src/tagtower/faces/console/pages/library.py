@@ -14,6 +14,7 @@ from tagtower.errors import TagTowerError
 from tagtower.faces.console.access import Editor, Seat
 from tagtower.faces.console.render import Flash, go, page
 from tagtower.faces.console.routes import ConsoleRoute
+from tagtower.faces.http.auth import TO_ERASE
 from tagtower.library.videos.find import Shelf
 from tagtower.usecases.installation.erase import erase_videos
 from tagtower.usecases.installation.find import Search, count_videos, find_videos, show_video
@@ -88,6 +89,8 @@ async def bulk(
     """Accept or reject a tag on many videos, or erase them; erasing asks once more."""
     chosen = list(dict.fromkeys(video or ()))[:MOST_AT_ONCE]
     back = await seat.back("/library")
+    if action == "erase":
+        seat.must(TO_ERASE)
     if not chosen:
         return go(back, Flash("No video was chosen.", hint="Tick some of them first.", bad=True))
     if action == "erase" and not confirmed:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form
 from fastapi.responses import Response
 
 from tagtower.faces.console.access import Admin, Editor
-from tagtower.faces.console.render import Flash, go, page
+from tagtower.faces.console.render import Flash, go, is_part, page
 from tagtower.faces.console.routes import ConsoleRoute
 from tagtower.usecases.installation import models
 from tagtower.usecases.installation.compare import Comparison, compare
@@ -26,7 +26,7 @@ def every(seat: Editor, first: str = "", second: str = "") -> Response:
     left = first if first in names else "" if active is None else active.name
     right = second if second in names else next(iter(others), "")
     side: Comparison | None = None
-    if left and right and left != right:
+    if left and right and left != right and not is_part(seat.request):  # which asks for the versions only
         side = compare(seat.installation, left, right)
     return page(
         seat.request,

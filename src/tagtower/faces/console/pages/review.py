@@ -14,6 +14,8 @@ from tagtower.faces.console.access import Editor, Seat
 from tagtower.faces.console.render import Flash, go, is_part, page
 from tagtower.faces.console.routes import ConsoleRoute
 from tagtower.library.verdicts import Said
+from tagtower.usecases.installation import curate
+from tagtower.usecases.installation.curate import Editing
 from tagtower.usecases.installation.find import Found, Search, find_videos
 from tagtower.usecases.installation.health import health
 from tagtower.usecases.installation.judging import judge
@@ -69,6 +71,29 @@ async def undo(
     return await run_in_threadpool(_rows, seat, video_id, None, await seat.back(f"/review/{video_id}"))
 
 
+@router.post("/review/{video_id}/bar")
+async def bar(
+    seat: Editor, video_id: int, tag: Annotated[str, Form()], lift: Annotated[bool, Form()] = False
+) -> Response:
+    """Suggest a tag never on this video, whatever the model, or again."""
+    by = Editing(seat.author)
+    outcome = await run_in_threadpool(curate.bar, seat.installation, by, tag, [video_id], lift=lift)
+    return await run_in_threadpool(_barred, seat, video_id, outcome, await seat.back(f"/review/{video_id}"))
+
+
+@router.post("/review/{video_id}/bar/undo")
+async def undo_bar(seat: Editor, video_id: int, version: Annotated[int, Form()]) -> Response:
+    """Undo what was barred, or let in again."""
+    await run_in_threadpool(curate.undo, seat.installation, Editing(seat.author), version)
+    return await run_in_threadpool(_rows, seat, video_id, None, await seat.back(f"/review/{video_id}"))
+
+
+def _barred(seat: Seat, video_id: int, outcome: curate.Outcome, back: str) -> Response:
+    summary = outcome.summary[:1].upper() + outcome.summary[1:]
+    note = Flash(f"{summary}.", undo=outcome.version)
+    return _rows(seat, video_id, None, back, note) if is_part(seat.request) else go(back, note)
+
+
 def _judge(seat: Seat, video_id: int, tag: str, word: Word) -> Said:
     said, _ = judge(seat.installation, video_id, [(tag, word)], author=seat.author)
     return said[0]
@@ -94,14 +119,17 @@ def _show(
         skip=skip,
         alike=alike,
         said=None,
+        changed=None,
     )
 
 
-def _rows(seat: Seat, video_id: int, said: Said | None, back: str) -> Response:
+def _rows(seat: Seat, video_id: int, said: Said | None, back: str, changed: Flash | None = None) -> Response:
     if not is_part(seat.request):
         return go(back, None if said is None else Flash(f"{said.tag}: {_WORDS[said.verdict]}."))
     found = review_video(seat.installation, video_id)
-    return page(seat.request, "_tags.html.j2", review=found, video=found.shown.video, said=said)
+    return page(
+        seat.request, "_tags.html.j2", review=found, video=found.shown.video, said=said, changed=changed
+    )
 
 
 _WORDS: dict[str | None, str] = {

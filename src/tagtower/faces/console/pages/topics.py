@@ -14,7 +14,7 @@ from tagtower.faces.console.routes import ConsoleRoute
 from tagtower.library.curation.reading import TagFilter
 from tagtower.usecases.installation import curate
 from tagtower.usecases.installation.curate import Editing
-from tagtower.usecases.installation.feeds import add_feed, list_feeds, pause_feed, resume_feed
+from tagtower.usecases.installation.feeds import add_feed, list_feeds, pause_feed, remove_feed, resume_feed
 from tagtower.usecases.installation.tag_pages import list_tag_page
 
 PAGE = 100
@@ -66,6 +66,13 @@ def bring_in(
         raise UsageError("This is no address of a feed.", hint="It begins with https:// or http://.")
     feed = add_feed(seat.installation, url.strip(), policy=policy)
     return go("/topics", Flash(f"{feed.url} is read from now on."))
+
+
+@router.post("/topics/feeds/remove")
+def remove(seat: Admin, url: Annotated[str, Form()]) -> Response:
+    """Forget a feed."""
+    feed = remove_feed(seat.installation, url)
+    return go("/topics", Flash(f"{feed.url} is forgotten.", hint="Its topics stay until they expire."))
 
 
 @router.post("/topics/feeds/{state}")

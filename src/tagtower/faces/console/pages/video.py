@@ -34,4 +34,5 @@ def video(seat: Editor, video_id: int) -> Response:
         shown=review.shown,
         alike=alike,
         said=None,
+        changed=None,
     )

@@ -37,6 +37,7 @@ function seek(seconds) {
 const actions = {
   a: () => press("yes"),
   r: () => press("no"),
+  x: () => press("bar"),
   j: () => select(here() + 1),
   k: () => select(here() < 0 ? 0 : here() - 1),
   ArrowDown: () => select(here() + 1),
@@ -73,6 +74,8 @@ document.addEventListener("click", (event) => {
 // After a verdict the next open tag below is selected, so that a row of tags is a row of key strokes.
 document.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target.id !== "tags") return;
+  const said = document.querySelector(".said .chip, .said .soft")?.textContent ?? "";
+  document.querySelector("[data-spoken]").textContent = said; // it stays on the page, so that it is read out
   const all = rows();
   const byKey = document.activeElement === document.body || here() >= 0;
   if (!all.length || !byKey) return;

@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from tagtower.errors import InputError, UsageError
-from tagtower.faces.http.auth import ForAdmin, ForEditor, ForTerminal, Principal
+from tagtower.faces.http.auth import ForEditor, ForErasing, ForTerminal, Principal
 from tagtower.faces.http.conditions import (
     Answer,
     IdempotencyKey,
@@ -201,7 +201,7 @@ def give_verdicts(
         {"erased": [{"video": 12, "whole": True, "removed": {"media": 1}, "checked": {"left": 0}}]}
     ),
 )
-def erase(server: Server, principal: ForAdmin, video_id: VideoId) -> Any:
+def erase(server: Server, principal: ForErasing, video_id: VideoId) -> Any:
     """Erases a video for good: media, pictures, vectors, suggestions, verdicts, events. The proof says what was removed
     and that nothing was found afterwards."""
     return {
