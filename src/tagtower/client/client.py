@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from types import TracebackType
-from typing import Self, final
+from typing import final
 
 import httpx
 
@@ -78,7 +78,7 @@ class Client:
         """Close the connections."""
         self._driver.close()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Client:
         return self
 
     def __exit__(
@@ -122,7 +122,7 @@ class AsyncClient:
         """Close the connections."""
         await self._driver.close()
 
-    async def __aenter__(self) -> Self:
+    async def __aenter__(self) -> AsyncClient:
         return self
 
     async def __aexit__(

@@ -7,11 +7,10 @@ another type, is an error that names it.
 from __future__ import annotations
 
 import types
-from collections.abc import Callable
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from tagtower.client.failures import AnswerError
 from tagtower.client.steps import Reply
@@ -21,27 +20,36 @@ HEADER = "header"
 """In a field's metadata: the header that it is read from, in small letters."""
 
 
-def answer(kind: type[T], name: str | None = None) -> Callable[[Reply], T]:
-    """Return what reads an answer as `kind`; `name` is the field of the answer that holds it, None for all of it."""
+@dataclass(frozen=True, slots=True)
+class Reader(Generic[T]):
+    """Reads an answer as `kind`, or with `many` a list of it; `name` is the field that holds it, None for the whole."""
 
-    def read(reply: Reply) -> T:
+    kind: type[Any]
+    name: str | None = None
+    many: bool = False
+
+    def __call__(self, reply: Reply) -> T:
+        """Read an answer.
+
+        Raises:
+            AnswerError: it is of another form.
+        """
         found = document(reply)
-        made: T = decode(kind, found if name is None else _member(found, name), reply)
+        if self.name is not None:
+            found = _member(found, self.name)
+        kind = tuple[self.kind, ...] if self.many else self.kind
+        made: T = decode(kind, found, reply, self.name or "")
         return made
 
-    return read
+
+def answer(kind: type[T]) -> Reader[T]:
+    """Return what reads an answer as `kind`."""
+    return Reader(kind)
 
 
-def several(kind: type[T], name: str) -> Callable[[Reply], tuple[T, ...]]:
+def several(kind: type[T], name: str) -> Reader[tuple[T, ...]]:
     """Return what reads the list `name` of an answer."""
-
-    def read(reply: Reply) -> tuple[T, ...]:
-        found = _member(document(reply), name)
-        if not isinstance(found, list):
-            raise _strange(name, "a list", found)
-        return tuple(decode(kind, one, reply, f"{name}[{place}]") for place, one in enumerate(found))
-
-    return read
+    return Reader(kind, name, many=True)
 
 
 def document(reply: Reply) -> Any:

@@ -7,7 +7,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, final, overload
+from typing import (
+    Any,
+    Concatenate,
+    Generic,
+    ParamSpec,
+    Protocol,
+    TypeVar,
+    final,
+    overload,
+    runtime_checkable,
+)
 
 from tagtower.client.retrying import Retry, exchange
 from tagtower.client.steps import Ask, Flow
@@ -51,6 +61,7 @@ class AsyncGroup(Group):
     _driver: AsyncDriver
 
 
+@runtime_checkable
 class PageOf(Protocol[Item]):
     """A page of a list; `next` is the cursor of the page that follows, None at the end."""
 
@@ -94,7 +105,7 @@ class flow(Generic[P, T]):  # noqa: N801 - a decorator
         self.__doc__ = self.described.__doc__
 
     @overload
-    def __get__(self, group: None, kind: type) -> Self: ...
+    def __get__(self, group: None, kind: type) -> flow[P, T]: ...
     @overload
     def __get__(self, group: SyncGroup, kind: type) -> Callable[P, T]: ...
     @overload
@@ -113,7 +124,7 @@ class flow(Generic[P, T]):  # noqa: N801 - a decorator
 def call(request: Callable[Concatenate[Any, P], Ask[T]]) -> flow[P, T]:
     """Return a call that is one request."""
 
-    def build(group: Any, *arguments: P.args, **named: P.kwargs) -> Flow[T]:
+    def build(group: Any, /, *arguments: P.args, **named: P.kwargs) -> Flow[T]:
         return exchange(request(group, *arguments, **named), group.retry, group.server)
 
     return flow(build, request)
@@ -128,7 +139,7 @@ class listing(Generic[P, T]):  # noqa: N801 - a decorator
         self.__doc__ = build.__doc__
 
     @overload
-    def __get__(self, group: None, kind: type) -> Self: ...
+    def __get__(self, group: None, kind: type) -> listing[P, T]: ...
     @overload
     def __get__(self, group: SyncGroup, kind: type) -> Callable[P, Iterator[T]]: ...
     @overload

@@ -108,3 +108,44 @@ def _serve(source: Path, tmp_path: Path, *, with_keys: bool) -> Iterator[Served]
         app = create_app(installation, settings=ServerSettings(requests_burst=10_000))
         with TestClient(app, base_url=LOCAL, raise_server_exceptions=False) as client:
             yield Served(installation, client, made)
+
+
+@dataclass
+class Live:
+    """A server that listens on a port of this machine."""
+
+    url: str
+    installation: Installation
+    keys: dict[str, str]
+    parts: Any
+
+
+@pytest.fixture(scope="module")
+def live(filled_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A listening server of an installation with a model, tags and labelled videos, and a key for every role."""
+    import threading
+    import time
+
+    import uvicorn
+
+    from tagtower.faces.http.app import create_app
+    from tagtower.faces.http.settings import ServerSettings
+    from tagtower.library.keys import ROLES
+    from tagtower.usecases.installation import keys
+    from tagtower.usecases.installation.home import open_installation
+
+    home = tmp_path_factory.mktemp("live") / "home"
+    shutil.copytree(filled_home, home)
+    with open_installation(home, environment={}) as installation:
+        made = {role: keys.create(installation, role, role).text for role in ROLES}
+        app = create_app(installation, settings=ServerSettings(requests_burst=10_000))
+        server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, timeout_graceful_shutdown=1))
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield Live(f"http://127.0.0.1:{port}", installation, made, app.state.parts)
+        app.state.parts.stopping.set()
+        server.should_exit = True
+        thread.join()

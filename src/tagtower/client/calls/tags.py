@@ -92,7 +92,7 @@ class TagCalls(Group):
         order: Literal["name", "id", "newest"] = "name",
         page: int = 200,
     ) -> Listing[Tag]:
-        """Yield the tags that meet every condition; `search` is part of a name, `page` how many are asked for at once."""
+        """Yield the tags that meet every condition; `search` is part of a name, `page` how many come at once."""
         return Listing(_page(search, state, group, language, origin, order, page, None))
 
     @call

@@ -32,6 +32,32 @@ EXAMPLE_VIDEO: dict[str, Any] = {
         "strip": "/v1/videos/12/strip",
     },
 }
+EXAMPLE_SHOWN: dict[str, Any] = {
+    **EXAMPLE_VIDEO,
+    "description": None,
+    "subtitles": None,
+    "tags": [{**EXAMPLE_VIDEO["tags"][0], "evidence": {"modality": "image"}}],
+    "verdicts": [
+        {
+            "tag": "solar eclipse",
+            "id": 7,
+            "verdict": "accept",
+            "author": "maria",
+            "at": "2030-01-01T12:05:00+00:00",
+            "state": "active",
+        }
+    ],
+    "references": [
+        {
+            "owner": "newsroom",
+            "name": "eclipse.mp4",
+            "title": "Total eclipse over the bay",
+            "added": "2030-01-01T12:00:00+00:00",
+        }
+    ],
+    "model": "9f86d081",
+    "library": 17,
+}
 EXAMPLE_PUT = {"name": "eclipse.mp4", "id": 12, "outcome": "new", "labels": 0, "remarks": []}
 
 

@@ -30,6 +30,7 @@ from tagtower.faces.http.receiving import pour_body
 from tagtower.faces.http.routes.uploads import owner_of
 from tagtower.faces.http.routes.video_bodies import (
     EXAMPLE_PUT,
+    EXAMPLE_SHOWN,
     EXAMPLE_VIDEO,
     About,
     Reference,
@@ -47,7 +48,7 @@ router = APIRouter(prefix="/v1/videos", tags=["videos"])
 
 EXAMPLE_SAID = {
     "verdicts": [{"video": 12, "tag": "solar eclipse", "tag_id": 7, "verdict": "accept", "before": None}],
-    "video": {**EXAMPLE_VIDEO, "description": None, "subtitles": None},
+    "video": EXAMPLE_SHOWN,
 }
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 FORM = {
