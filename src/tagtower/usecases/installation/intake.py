@@ -15,7 +15,7 @@ from typing import Any, final
 
 from sqlalchemy import Connection, select
 
-from tagtower.errors import MediaError, StorageError, TagTowerError
+from tagtower.errors import MediaError, StorageError, TagTowerError, UsageError
 from tagtower.features.subtitles import names_subtitle_file
 from tagtower.library.schema import videos
 from tagtower.library.verdicts import give_verdict
@@ -27,8 +27,9 @@ from tagtower.media.records import DecodeRequest, FrameRequest, MediaInfo, Sound
 from tagtower.pipeline.words import Words, words_of
 from tagtower.records import Example, Problems, Video
 from tagtower.storage.media_store import StoredMedia, hash_media
-from tagtower.training.manifest.location import is_local
+from tagtower.training.manifest.location import is_local, is_web
 from tagtower.usecases.installation.erase import Eraser
+from tagtower.usecases.installation.fetching import fetched_file, name_in
 from tagtower.usecases.installation.home import Installation
 
 LOOK = DecodeRequest(
@@ -224,7 +225,24 @@ class _Intake:
     def _with_media(self, incoming: Incoming, video: Video) -> Incoming:
         """Look at the media, store them unless they are referred to, and return the whole."""
         assert video.media is not None
-        path = _local_file(video.media)
+        if not is_web(video.media):
+            return self._with_file(incoming, _local_file(video.media))
+        if self._settings.reference:
+            raise UsageError(
+                f"{video.media} cannot be left where it lies: it could be another tomorrow.",
+                hint="Have it copied: leave out --reference.",
+            )
+        with fetched_file(self._installation, video.media) as fetched:
+            path = fetched.with_suffix(Path(name_in(video.media)).suffix[:9] or fetched.suffix)
+            fetched.rename(path)
+            try:
+                return self._with_file(incoming, path)
+            except MediaError as error:
+                raise MediaError(video.media, error.cause, error.reason, hint=error.hint) from None
+            finally:
+                path.rename(fetched)
+
+    def _with_file(self, incoming: Incoming, path: Path) -> Incoming:
         content_hash, size = _hash(path)
         known = self._known(content_hash)
         facts = None if known is None else known.facts

@@ -24,7 +24,7 @@ from tagtower.faces.http.routes.tag_bodies import (
 from tagtower.faces.http.routes.tags import editing, told
 from tagtower.faces.http.schemas import example
 from tagtower.usecases.installation import curate, tag_library
-from tagtower.usecases.installation.uploads import scratch_folder
+from tagtower.usecases.installation.scratch import scratch_folder
 
 router = APIRouter(prefix="/v1/tags", tags=["tags"])
 

@@ -8,8 +8,8 @@ from pydantic import AwareDatetime, Field
 
 from tagtower.faces.http.fields import PlainText, ShortText
 from tagtower.faces.http.schemas import Body
+from tagtower.usecases.installation.arrivals import Arrival
 from tagtower.usecases.installation.find import Found, Shown
-from tagtower.usecases.installation.uploads import Arrival
 
 EXAMPLE_VIDEO: dict[str, Any] = {
     "id": 12,
@@ -100,8 +100,9 @@ class Reference(About):
 
     uri: ShortText | None = Field(
         None,
-        description="Where the media lie: `file:` below a folder that the server was told of.",
-        examples=["file:///srv/archive/eclipse.mp4"],
+        description="Where the media lie: `http:` or `https:` at a host that the installation names, fetched before "
+        "the answer; or `file:` below a folder that the server was told of, left where it is.",
+        examples=["https://archive.example/eclipse.mp4"],
     )
 
 

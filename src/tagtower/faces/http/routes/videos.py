@@ -39,10 +39,12 @@ from tagtower.faces.http.routes.video_bodies import (
     shown_json,
 )
 from tagtower.faces.http.schemas import example
+from tagtower.training.manifest.location import is_web
+from tagtower.usecases.installation.arrivals import take_fetched, take_file, take_video
 from tagtower.usecases.installation.erase import erase_videos
 from tagtower.usecases.installation.find import Search, find_videos, show_video
 from tagtower.usecases.installation.judging import judge
-from tagtower.usecases.installation.uploads import scratch_file, take_file, take_video
+from tagtower.usecases.installation.scratch import scratch_file
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
 
@@ -114,12 +116,12 @@ async def create(
     key: IdempotencyKey = None,
 ) -> Response:
     """Takes a video in at one go: the file as the body, with what is said of it in the query, or in a form as `file`;
-    or as JSON a `uri` that the server can read, or a title alone. Large files are better sent as an upload."""
+    or as JSON a `uri` that the server fetches or reads, or a title alone. Large files are better sent as an upload."""
 
     async def work() -> Answer:
         if request.headers.get("content-type", "").split(";")[0].strip() == "application/json":
             body = await _json(request, server.settings.max_body_bytes)
-            put = await run_in_threadpool(_refer, server, principal, body)
+            put = await _refer(server, principal, body)
         else:
             put = await _receive(server, principal, request, about)
         return Answer(put.to_json(), 201, {"Location": f"/v1/videos/{put.video_id}"}, put.video_id)
@@ -249,8 +251,33 @@ async def _receive(server: Parts, principal: Principal, request: Request, about:
         )
 
 
-def _refer(server: Parts, principal: Principal, body: Reference) -> Any:
-    """Take in a video whose media stay where they lie, or one of words alone."""
+async def _refer(server: Parts, principal: Principal, body: Reference) -> Any:
+    """Take in a video that is fetched, one whose media stay where they lie, or one of words alone."""
+    if body.uri is None or not is_web(body.uri):
+        return await run_in_threadpool(_named, server, principal, body)
+    if server.fetches >= server.installation.settings.fetching.at_once:
+        raise Problem(
+            503,
+            "busy",
+            "Too many videos are being fetched.",
+            hint="Ask again in a moment, or send the file itself.",
+            headers={"Retry-After": "5"},
+        )
+    server.fetches += 1
+    try:
+        return await run_in_threadpool(
+            take_fetched,
+            server.installation,
+            body.uri,
+            body.arrival(owner_of(principal)),
+            author=principal.name,
+            decoder=server.decoder,
+        )
+    finally:
+        server.fetches -= 1
+
+
+def _named(server: Parts, principal: Principal, body: Reference) -> Any:
     arrival = body.arrival(owner_of(principal))
     media = None if body.uri is None else _allowed(server, body.uri)
     name = arrival.name or body.uri
@@ -282,7 +309,7 @@ def _allowed(server: Parts, uri: str) -> str:
     if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
         raise UsageError(
             "The server reads no media from there.",
-            hint="Send the file itself, or a file: URI that it may read.",
+            hint="Send the file itself, or an http, https or file address that it may read.",
         )
     path = Path(unquote(parts.path)).resolve()
     if not any(path.is_relative_to(folder) for folder in folders):
