@@ -34,7 +34,8 @@ def read_examples(
     titles: TitleSource = "none",
     strict: bool = False,
 ) -> list[Example]:
-    """Return what all inputs hold, in order: each is a media file or its http(s) address, a folder (read recursively) or a manifest.
+    """Return what all inputs hold, in order: each is a media file, its http(s) address, a folder (read recursively)
+    or a manifest.
 
     A file that does not exist is still returned: it fails when its turn comes, and the others go on.
 
