@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ...live_server import listening
+
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
 
@@ -123,11 +125,6 @@ class Live:
 @pytest.fixture(scope="module")
 def live(filled_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """A listening server of an installation with a model, tags and labelled videos, and a key for every role."""
-    import threading
-    import time
-
-    import uvicorn
-
     from tagtower.faces.http.app import create_app
     from tagtower.faces.http.settings import ServerSettings
     from tagtower.library.keys import ROLES
@@ -139,13 +136,5 @@ def live(filled_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     with open_installation(home, environment={}) as installation:
         made = {role: keys.create(installation, role, role).text for role in ROLES}
         app = create_app(installation, settings=ServerSettings(requests_burst=10_000))
-        server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, timeout_graceful_shutdown=1))
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield Live(f"http://127.0.0.1:{port}", installation, made, app.state.parts)
-        app.state.parts.stopping.set()
-        server.should_exit = True
-        thread.join()
+        with listening(app) as url:
+            yield Live(url, installation, made, app.state.parts)
