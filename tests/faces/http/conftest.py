@@ -125,6 +125,7 @@ class Live:
 @pytest.fixture(scope="module")
 def live(filled_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """A listening server of an installation with a model, tags and labelled videos, and a key for every role."""
+    from tagtower.config.installation import FILE
     from tagtower.faces.http.app import create_app
     from tagtower.faces.http.settings import ServerSettings
     from tagtower.library.keys import ROLES
@@ -133,6 +134,8 @@ def live(filled_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
     home = tmp_path_factory.mktemp("live") / "home"
     shutil.copytree(filled_home, home)
+    with (home / FILE).open("a") as file:
+        file.write('[fetching]\nprivate_hosts = ["127.0.0.1"]\n')
     with open_installation(home, environment={}) as installation:
         made = {role: keys.create(installation, role, role).text for role in ROLES}
         app = create_app(installation, settings=ServerSettings(requests_burst=10_000))

@@ -23,7 +23,7 @@ from tagtower.client import (
     UploadBrokenError,
     UploadMemory,
 )
-from tagtower.errors import ConflictError, InputError, UsageError
+from tagtower.errors import ConflictError, InputError, NotFoundError, UsageError
 from tagtower.usecases.installation.worker import run_worker
 
 QUICK = Retry(tries=3, first=0.001, longest=0.01)
@@ -140,7 +140,7 @@ def test_an_editors_day(client, live) -> None:
         video = editor.videos.get(1)
         said = editor.videos.judge(1, [("red", "add"), ("blue", "reject")], etag=video.etag)
         assert [one.verdict for one in said.verdicts] == ["add", "reject"]
-        assert [one.tag for one in said.video.verdicts] == ["red", "blue"]
+        assert {one.tag for one in said.video.verdicts} == {"red", "blue"}
         with pytest.raises(ApiConflictError) as stale:
             editor.videos.judge(1, [("red", "accept")], etag=video.etag)
         assert isinstance(stale.value, ConflictError)
@@ -169,10 +169,10 @@ def test_an_editors_day(client, live) -> None:
 
 
 def test_tags_are_imported_from_a_file(client, tmp_path) -> None:
-    (tmp_path / "tags.csv").write_text("tag,aliases\nmoon,luna\n,\n")
-    found = client.tags.import_file(tmp_path / "tags.csv")
+    (tmp_path / "tags.jsonl").write_text('{"tag": "moon", "aliases": ["luna"]}\n{"tag": 3}\n')
+    found = client.tags.import_file(tmp_path / "tags.jsonl")
     assert (found.made, found.refused) == (1, 1)
-    assert found.problems[0].where.startswith("upload.csv")
+    assert found.problems[0].where.startswith("upload.jsonl")
 
 
 def test_tags_are_recommended_for_words_and_files(terminal, job) -> None:
@@ -211,6 +211,28 @@ def test_a_video_is_erased_and_is_gone(client) -> None:
     assert (proof.video, proof.whole) == (made.id, True)
     with pytest.raises(ApiNotFoundError, match=f"no video {made.id}"):
         client.videos.get(made.id)
+
+
+def test_a_video_is_handed_in_by_its_address(live, terminal, server, job) -> None:
+    url = server.give("/archive/green.mp4", job.clips["green-high"].read_bytes())
+    sent = terminal.videos.put(url, title="green")
+    assert (sent.outcome, sent.name) == ("new", url)
+    assert terminal.videos.get(sent.id).stored
+    with pytest.raises(ApiInputError, match=r"not fetched from elsewhere\.example"):
+        terminal.videos.put("https://elsewhere.example/a.mp4")
+    live.parts.fetches = live.installation.settings.fetching.at_once
+    try:
+        with pytest.raises(BusyError) as busy:
+            terminal.videos.put(url)
+    finally:
+        live.parts.fetches = 0
+    assert busy.value.retry_after == 5.0
+
+
+def test_a_video_of_words_alone_has_nothing_to_download(terminal, tmp_path) -> None:
+    made = terminal.videos.put(title="a walk", name="words alone")
+    with pytest.raises(NotFoundError, match="no media"):
+        terminal.videos.download(made.id, tmp_path / "a.mp4")
 
 
 # --- breaks ------------------------------------------------------------------------------------------------------

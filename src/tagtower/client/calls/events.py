@@ -82,7 +82,7 @@ class EventReader:
             ApiError, UnreachableError: it was refused for good, or the server is gone for too long.
         """
         if broken is None:
-            return 0.0  # an hour is over, or the server starts anew
+            return self._retry.first  # an hour is over, or the server starts anew
         ask = self.ask()
         wait = self._retry.pause(self._tried, broken.got) if self._retry.again(ask, broken.got) else None
         self._tried += 1

@@ -36,7 +36,7 @@ from tagtower.client.steps import (
     Work,
     unreadable,
 )
-from tagtower.errors import InputError
+from tagtower.errors import InputError, NotFoundError
 
 MEDIA = "/v1/videos/{video_id}/media"
 TRY_AGAIN = frozenset({408, 409, 429, 500, 502, 503, 504})
@@ -78,9 +78,15 @@ def fetch_media(group: Group, video: VideoDetail, target: Path, *, progress: Pro
     """Write the media of a video to `target`, which is there whole or not at all; what is there of it is gone on with.
 
     Raises:
-        InputError: the file cannot be written.
+        NotFoundError: the video has none.
+        InputError: the file cannot be written, or what came is not what the video is.
         ApiError, UnreachableError: it broke off; what came lies beside the target for the next time.
     """
+    if video.links.media is None:
+        raise NotFoundError(
+            f"The video {video.id} has no media: it is known by its title alone.",
+            hint="There is nothing to fetch.",
+        )
     mark, size = yield from group.ask(Ask("HEAD", MEDIA, _mark_and_length, {"video_id": video.id}))
     told = (lambda at: progress(at, size)) if progress is not None else None
     name = hashlib.sha256(f"{group.server} {mark}".encode()).hexdigest()[:16]
