@@ -138,7 +138,7 @@ class Ask(Generic[Meant]):
     @property
     def target(self) -> str:
         """The path with its places filled, safe to be put behind the server's address."""
-        return self.path.format(**{name: quote(str(one), safe="") for name, one in self.parts.items()})
+        return self.path.format(**{name: _place(str(one)) for name, one in self.parts.items()})
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
@@ -178,6 +178,12 @@ def unreadable(path: Path, error: OSError) -> InputError:
 def given(**fields: Any) -> dict[str, Any]:
     """Return the fields that are not None, ready for JSON."""
     return {name: _plain(value) for name, value in fields.items() if value is not None}
+
+
+def _place(text: str) -> str:
+    """Return a text as one place of a path, and nothing else."""
+    found = quote(text, safe="")
+    return found.replace(".", "%2E") if found in (".", "..") else found
 
 
 def _plain(value: Any) -> Any:
