@@ -155,13 +155,13 @@ def test_an_editors_day(client, live) -> None:
         assert editor.tags.rename(tag.id, "other", dry_run=True).dry_run
         assert {one.text for one in editor.tags.search("sea", page=1)} == {"the sea"}
         assert [one.name for one in editor.tags.groups()] == ["water"]
-        editor.tags.expire(tag.id, None)
-        editor.tags.describe(tag.id, "salt water", language="en")
         undone = editor.tags.undo(renamed.version or 0)
         assert undone.changed
         change = editor.tags.change(renamed.version or 0)
         assert (change.undone_by, change.tags[0].id) == (undone.version, tag.id)
         assert next(editor.tags.changes(page=1)).version == undone.version
+        editor.tags.expire(tag.id, None)
+        editor.tags.describe(tag.id, "salt water", language="en")
         assert editor.tags.preview("a walk in the sea").videos >= 3
         assert editor.tags.get(tag.id).tag.text == "sea"
         with pytest.raises(AccessError, match="role admin"):

@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
-from tagtower.client.calls import events, operation, tags, uploads, videos
+from tagtower.client.calls import events, operation, tag_changes, tags, uploads, videos
 from tagtower.client.calls.sending import MEDIA
 from tagtower.client.decoding import HEADER, Reader
 from tagtower.client.grouping import flow, listing
@@ -38,7 +38,7 @@ SOMETIMES = {"VideoTag.evidence", "RecommendedTag.evidence"}
 """What an answer has only where it is asked for."""
 
 GROUPS = (
-    *(videos.VideoCalls, uploads.UploadCalls, tags.TagCalls, events.EventCalls),
+    *(videos.VideoCalls, uploads.UploadCalls, tags.TagCalls, tag_changes.TagChangeCalls, events.EventCalls),
     *(operation.RecommendCalls, operation.ModelCalls, operation.FeedCalls),
     *(operation.WebhookCalls, operation.StateCalls),
 )
@@ -47,7 +47,7 @@ BY_TYPE: dict[Any, Any] = {str: "text", int: 7, float: 0.5, bool: True, bytes: b
 BY_NAME: dict[str, Any] = {
     "path": __file__,
     "verdicts": [("solar eclipse", "accept")],
-    "TagCalls.bar videos": [1, 2],
+    "TagChangeCalls.bar videos": [1, 2],
     "RecommendCalls.batch videos": [{"title": "text"}],
     "upload_id": "0" * 32,
 }

@@ -30,10 +30,9 @@ from tagtower.usecases.installation.intake import (
     Put,
     PutSettings,
     Refused,
-    missing_media,
-    orphaned_media,
     put_videos,
 )
+from tagtower.usecases.installation.stored_media import missing_media, orphaned_media
 
 
 def put(installation, *examples: Example, problems: Problems | None = None, **settings):
