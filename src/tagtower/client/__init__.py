@@ -27,6 +27,7 @@ from tagtower.client.failures import (
 )
 from tagtower.client.memory import UploadMemory
 from tagtower.client.retrying import Retry
+from tagtower.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from tagtower.client.client import AsyncClient, Client
@@ -53,5 +54,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Import httpx on first use, so that a command's help needs none."""
     if name in ("AsyncClient", "Client"):
-        return getattr(import_module("tagtower.client.client"), name)
+        try:
+            return getattr(import_module("tagtower.client.client"), name)
+        except ImportError as fault:
+            if fault.name != "httpx":
+                raise
+            raise MissingExtraError("The client", "client") from None
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

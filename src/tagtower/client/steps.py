@@ -18,7 +18,7 @@ from tagtower.errors import InputError
 T = TypeVar("T")
 Meant = TypeVar("Meant", covariant=True)
 Progress: TypeAlias = Callable[[int, int], None]
-"""Is told how many bytes are through, and of how many."""
+"""Is told how many bytes are through, and of how many; by the awaiting client possibly in another thread."""
 
 BLOCK = 256 * 1024
 REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})

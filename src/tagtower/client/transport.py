@@ -6,20 +6,19 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any, TypeVar, final
 from urllib.parse import urlsplit
 
+import httpx
+
 from tagtower.client.retrying import Retry
 from tagtower.client.steps import Ask, Fault, FilePart, Flow, Pause, Reply, unreadable
-from tagtower.errors import MissingExtraError, UsageError
-
-try:
-    import httpx
-except ImportError:
-    raise MissingExtraError("The client", "client") from None
+from tagtower.errors import UsageError
 
 T = TypeVar("T")
+CONNECT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,7 @@ class Target:
     """Where the server is, the key to it, and how long it may be silent (seconds)."""
 
     server: str
-    key: str | None = None
+    key: str | None = field(default=None, repr=False)
     seconds: float = 60.0
 
     @property
@@ -51,7 +50,7 @@ class Target:
         Raises:
             UsageError: the address or the key cannot be.
         """
-        headers = {"User-Agent": "TagTower-client", "Accept": "*/*"}
+        headers = {"User-Agent": f"TagTower-client/{version('tagtower')}", "Accept": "*/*"}
         if self.key is not None:
             if not self.key.isascii() or not self.key.isprintable() or not self.key.strip():
                 raise UsageError("The key is none.", hint="Give the text that `tagtower keys` printed.")
@@ -218,7 +217,9 @@ def _wire(ask: Ask[Any], target: Target) -> dict[str, Any]:
         "url": ask.target.lstrip("/"),
         "params": ask.pairs,
         "headers": headers,
-        "timeout": httpx.Timeout(target.seconds, read=ask.seconds or target.seconds),
+        "timeout": httpx.Timeout(
+            target.seconds, read=ask.seconds or target.seconds, connect=min(CONNECT_SECONDS, target.seconds)
+        ),
     }
     return wire if ask.json is None else {**wire, "json": dict(ask.json)}
 

@@ -283,6 +283,9 @@ def test_what_is_no_video_is_refused_and_nothing_stays(live, terminal, tmp_path)
     assert not list((live.installation.home / "uploads").glob("*.part"))
     with pytest.raises(InputError, match="No such file"):
         terminal.videos.send(tmp_path / "missing.mp4")
+    (tmp_path / "empty.mp4").touch()
+    with pytest.raises(InputError, match="is empty"):
+        terminal.videos.send(tmp_path / "empty.mp4")
 
 
 def test_a_download_that_breaks_goes_on_also_in_another_run(live, job, tmp_path) -> None:

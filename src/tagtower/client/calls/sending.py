@@ -229,4 +229,6 @@ def _sha256(path: Path) -> tuple[int, str]:
             size = file.tell()
     except OSError as error:
         raise unreadable(path, error) from error
+    if not size:
+        raise InputError(f"{path} is empty.", hint="Send a file that plays.")
     return size, digest

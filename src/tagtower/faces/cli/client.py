@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,7 @@ from tagtower.faces.cli.output import print_line, say, write_json
 from tagtower.faces.cli.progress import TerminalProgress
 
 if TYPE_CHECKING:
+    from tagtower.client import Client, UploadMemory
     from tagtower.client.answers.operation import Recommendation
     from tagtower.client.answers.videos import Sent, VideoDetail
 
@@ -85,33 +87,13 @@ def send(
         )
     text = None if subtitles is None else _read(subtitles)
     memory = UploadMemory.default()
+    about = About(title, owner, name, description, text, replace)
+    done: list[tuple[str, Sent]] = []
     failed = 0
     with connected(server, key_file) as client, TerminalProgress(quiet=quiet) as progress:
         for file in files:
             try:
-                if file.lower().startswith(("http://", "https://")):
-                    sent = client.videos.put(
-                        file,
-                        title=title,
-                        owner=owner,
-                        name=name,
-                        description=description,
-                        subtitles=text,
-                        replace=replace,
-                    )
-                else:
-                    sent = client.videos.send(
-                        file,
-                        title=title,
-                        owner=owner,
-                        name=name,
-                        description=description,
-                        subtitles=text,
-                        replace=replace,
-                        memory=memory,
-                        progress=Megabytes(progress, Path(file).name).told,
-                    )
-                labelled = client.videos.wait(sent.id, seconds=wait_seconds) if wait else None
+                sent = _send(client, file, about, memory, progress)
             except KeyboardInterrupt:
                 say(f"tagtower: {file}: send it again, and it goes on where it stopped.")
                 raise
@@ -119,9 +101,19 @@ def send(
                 failed += 1
                 say(f"tagtower: {file}: {error}")
                 continue
+            done.append((file, sent))
+            if not wait:
+                _tell(file, sent, None, as_json)
+        for file, sent in done if wait else ():
+            try:
+                labelled = client.videos.wait(sent.id, seconds=wait_seconds)
+            except TagTowerError as error:
+                failed += 1
+                say(f"tagtower: {file}: {error}")
+                continue
             _tell(file, sent, labelled, as_json)
     if failed:
-        return SOME_FAILED if failed < len(files) else NOTHING_DONE
+        return SOME_FAILED if done else NOTHING_DONE
     return 0
 
 
@@ -189,6 +181,18 @@ def recommend(
     return 0
 
 
+@dataclass(frozen=True, slots=True)
+class About:
+    """What is said of the videos that are sent."""
+
+    title: str | None
+    owner: str | None
+    name: str | None
+    description: str | None
+    subtitles: str | None
+    replace: bool
+
+
 class Megabytes:
     """Tells a progress bar of bytes in whole MiB."""
 
@@ -205,6 +209,13 @@ class Megabytes:
         now = -(-at // MIB) if at >= of else at // MIB
         self._progress.advance(now - self._at)
         self._at = now
+
+
+def _send(client: Client, file: str, about: About, memory: UploadMemory, progress: TerminalProgress) -> Sent:
+    if file.lower().startswith(("http://", "https://")):
+        return client.videos.put(file, **asdict(about))
+    told = Megabytes(progress, Path(file).name).told
+    return client.videos.send(file, **asdict(about), memory=memory, progress=told)
 
 
 def _tell(file: str, sent: Sent, labelled: VideoDetail | None, as_json: bool) -> None:
