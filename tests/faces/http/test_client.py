@@ -267,6 +267,33 @@ def test_an_upload_goes_on_in_another_run(live, clip, tmp_path) -> None:
     assert list((tmp_path / "memory").iterdir()) == []
 
 
+def test_a_name_that_is_taken_is_told_and_another_costs_no_second_transfer(live, clip, job, tmp_path) -> None:
+    clip.write_bytes(clip.read_bytes() + b"\0\0\0\x08name")
+    memory, network = UploadMemory(tmp_path / "memory"), Breaking({})
+    with Client(live.url, live.keys["editor"], retry=QUICK, transport=network) as client:
+        client.videos.send(job.clips["low"], name="taken")
+        network.sent.clear()
+        with pytest.raises(ApiConflictError, match="another video has this name"):
+            client.videos.send(clip, name="taken", memory=memory)
+        assert client.videos.send(clip, name="free", memory=memory).id
+    assert [method for method, _ in network.sent].count("PATCH") == 1
+
+
+def test_a_request_before_that_is_still_at_the_upload_is_waited_for(clip) -> None:
+    busy = {"type": "urn:tagtower:problem:busy", "detail": "Another request is at this upload."}
+    size = clip.stat().st_size
+    upload = {"id": "0" * 32, "length": size, "offset": size, "result": None}
+    sent = {"name": "a", "id": 7, "outcome": "new", "labels": 0, "remarks": []}
+    answers = [
+        httpx.Response(201, json=upload),
+        httpx.Response(409, json=busy),
+        httpx.Response(201, json=sent),
+    ]
+    transport = httpx.MockTransport(lambda request: answers.pop(0))
+    with Client("http://tags.example", retry=QUICK, transport=transport) as client:
+        assert client.videos.send(clip).id == 7
+
+
 def test_an_upload_that_the_server_forgot_begins_anew(live, terminal, clip, tmp_path) -> None:
     memory = UploadMemory(tmp_path / "memory")
     memory.keep(live.url, hashlib.sha256(clip.read_bytes()).hexdigest(), "0" * 32)

@@ -23,7 +23,7 @@ from tagtower.client.failures import (
 )
 from tagtower.client.grouping import Group
 from tagtower.client.memory import UploadMemory
-from tagtower.client.retrying import Retry, settle
+from tagtower.client.retrying import settle
 from tagtower.client.steps import (
     Ask,
     Fault,
@@ -39,6 +39,7 @@ from tagtower.client.steps import (
 from tagtower.errors import InputError, NotFoundError
 
 MEDIA = "/v1/videos/{video_id}/media"
+BUSY_UPLOAD = "busy"
 TRY_AGAIN = frozenset({408, 409, 429, 500, 502, 503, 504})
 """After these the upload is asked where it stands, and gone on with: 409 says that a request before still writes."""
 
@@ -173,20 +174,17 @@ def _broken(group: Group, upload_id: str, offset: int, size: int, got: Reply | F
 
 
 def _complete(group: Group, upload_id: str, about: dict[str, Any]) -> Flow[Sent]:
-    """Take the upload in; where a request before is still at it, wait for what comes of that."""
+    """Take the upload in; where a request before is still at it, wait until it ends. It then answers the same."""
     tried = 0
     while True:
         try:
             return (yield from group.ask(complete(upload_id, about)))
         except ApiConflictError as conflict:
-            wait = Retry(tries=10, first=1.0).pause(tried, Reply(conflict.status))
-            found = yield from group.ask(find(upload_id))
-            if found.result is not None:
-                return found.result
-            if wait is None or (found.length is not None and found.offset < found.length):
+            wait = group.retry.pause(tried, Reply(conflict.status))
+            if conflict.kind != BUSY_UPLOAD or wait is None:
                 raise
-            tried += 1
-            yield Pause(wait)
+        tried += 1
+        yield Pause(wait)
 
 
 def _forget(memory: UploadMemory | None, server: str, digest: str) -> None:
