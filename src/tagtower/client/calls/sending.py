@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -175,12 +176,13 @@ def _broken(group: Group, upload_id: str, offset: int, size: int, got: Reply | F
 
 def _complete(group: Group, upload_id: str, about: dict[str, Any]) -> Flow[Sent]:
     """Take the upload in; where a request before is still at it, wait until it ends. It then answers the same."""
+    patient = replace(group.retry, tries=group.retry.tries * 3)  # a large file is hashed for minutes
     tried = 0
     while True:
         try:
             return (yield from group.ask(complete(upload_id, about)))
         except ApiConflictError as conflict:
-            wait = group.retry.pause(tried, Reply(conflict.status))
+            wait = patient.pause(tried, Reply(conflict.status))
             if conflict.kind != BUSY_UPLOAD or wait is None:
                 raise
         tried += 1
