@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from tagtower.client import UploadMemory
+from tagtower.client import Client, UploadMemory
 from tagtower.faces.cli.main import main
-from tagtower.usecases.installation.worker import run_worker
 
 
 @pytest.fixture
@@ -29,13 +28,14 @@ def run(live, monkeypatch, capsys) -> Any:
 
 
 def test_a_video_is_sent_found_shown_and_played(run, live, job, tmp_path) -> None:
-    clip = job.clips["blue-low"]
-    out, _ = run("send", clip, "--title", "[bold] a walk at the sea", "--json")
-    sent = json.loads(out)
-    assert (sent["outcome"], sent["schema"]) == ("new", 1)
-    run_worker(live.installation, once=True)
-    out, _ = run("send", clip, "--title", "[bold] a walk at the sea", "--wait")
+    clip = job.clips["red-low"]  # the server has it, and it is labelled
+    sent = json.loads(run("send", clip, "--json")[0])
+    assert (sent["outcome"], sent["schema"]) == ("joined", 1)
+    out, _ = run("send", clip, "--wait")
     assert out.startswith(f"{clip}: video {sent['id']}: ")
+    assert len(out) > len(f"{clip}: video {sent['id']}: \n")
+    with Client(live.url, live.keys["terminal"]) as client:
+        client.videos.put(title="[bold] a walk at the sea", name="words")
     out, err = run("ask", "--words", "sea")
     assert "[bold] a walk at the sea" in out
     assert err.endswith("1 videos\n")
