@@ -7,12 +7,17 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tagtower.config.presets import PRESETS
 from tagtower.faces.cli.main import main
+from tagtower.faces.http.app import create_app
+from tagtower.usecases.installation.home import open_installation
+
+from .live_server import listening
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -76,11 +81,30 @@ def test_the_commands_of_the_cold_start_run_in_their_order(job, tmp_path, monkey
     assert (tmp_path / "archive" / "green" / "2.nfo").exists()
 
 
+@pytest.fixture(scope="module")
+def server(commands_ran, desk) -> Iterator[str]:
+    """The address of a server of the installation that the README's commands made."""
+    with open_installation(desk / "home", environment={}) as installation:
+        app = create_app(installation)
+        with listening(app) as url:
+            yield url
+
+
+def test_the_commands_of_the_client_run_in_their_order(server, desk, monkeypatch):
+    monkeypatch.chdir(desk)
+    monkeypatch.setenv("TAGTOWER_SERVER", server)
+    listed = commands(ROOT / "docs" / "client.md")
+    assert len(listed) >= 4
+    assert {shlex.join(one): code for one in listed if (code := main(one))} == {}
+    assert (desk / "copy.mp4").read_bytes() == (desk / "new-videos" / "a.mp4").read_bytes()
+
+
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.name
 )
-def test_python_examples_run(page, desk, commands_ran, monkeypatch):
+def test_python_examples_run(page, desk, server, monkeypatch):
     monkeypatch.chdir(desk)
+    monkeypatch.setenv("TAGTOWER_SERVER", server)
     names: dict[str, object] = {"__name__": "example"}
     for block in blocks(page, "python"):
         exec(compile(block, str(page), "exec"), names)

@@ -88,6 +88,23 @@ class TopicSettings(Section):
     max_entries: Positive = Field(1000, description="entries read of one feed at a time")
 
 
+class FetchingSettings(Section):
+    """Videos that are handed in by their http or https address."""
+
+    hosts: tuple[str, ...] = Field(
+        (),
+        description="hosts that videos may be fetched from; `*.example` is every host below, `*` every public one",
+    )
+    private_hosts: tuple[str, ...] = Field(
+        (), description="hosts of this machine or of private networks that videos may be fetched from"
+    )
+    max_bytes: Positive = Field(4 * 1024**3, description="size of one video (bytes)")
+    deadline_seconds: Annotated[float, Field(gt=0)] = Field(
+        600.0, description="time for fetching one video (seconds)"
+    )
+    at_once: Positive = Field(2, description="videos that one server fetches at a time")
+
+
 class InstallationSettings(Section):
     """All settings of an installation."""
 
@@ -95,6 +112,7 @@ class InstallationSettings(Section):
     worker: WorkerSettings = WorkerSettings()
     suggestions: SuggestionSettings = SuggestionSettings()
     topics: TopicSettings = TopicSettings()
+    fetching: FetchingSettings = FetchingSettings()
     media: MediaSettings = MediaSettings()
 
 

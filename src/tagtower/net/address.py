@@ -39,7 +39,8 @@ def checked_addresses(
             shown = host if host == address else f"{host} ({address})"
             raise FetchError(
                 f"{shown} is {fault}.",
-                hint="A person may allow private addresses with --allow-private, where the host is to be trusted."
+                hint="Where the host is to be trusted, a person may allow it: --allow-private for a feed, "
+                "fetching.private_hosts for videos."
                 if fault in _ALLOWABLE
                 else "Such an address is never fetched from.",
             )

@@ -18,7 +18,7 @@ class Deadline:
     """A moment on the clock that never goes back."""
 
     def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+        self.seconds = seconds
         self._end = time.monotonic() + seconds
 
     def left(self) -> float:
@@ -30,7 +30,7 @@ class Deadline:
         left = self._end - time.monotonic()
         if left <= 0:
             raise FetchError(
-                f"It took longer than {self._seconds:g} s.", hint="Look whether the server is overloaded."
+                f"It took longer than {self.seconds:g} s.", hint="Look whether the server is overloaded."
             )
         return left
 

@@ -9,10 +9,11 @@ import http.client
 import ssl
 import stat
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit, urlunsplit
 
 from tagtower.errors import FetchError
@@ -24,6 +25,7 @@ MAX_URL_CHARACTERS = 2000
 CHUNK = 64 * 1024
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 WELL_KNOWN_PORTS = frozenset({80, 443})
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,13 @@ class Fetched:
     modified: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Elsewhere:
+    """Where a server says that something is."""
+
+    location: str
+
+
 def fetch(
     url: str,
     limits: FetchLimits,
@@ -77,7 +86,6 @@ def fetch(
     parts = check_url(url, limits)
     if parts.scheme == "file":
         return _read_file(url, parts, limits)
-    deadline = Deadline(limits.seconds)
     headers = {
         "User-Agent": f"TagTower/{version('tagtower')}",
         "Accept": accept,
@@ -86,11 +94,36 @@ def fetch(
     }
     known = {"If-None-Match": etag, "If-Modified-Since": modified}
     headers.update({name: value for name, value in known.items() if value and _sound(value)})
+    return visit(url, headers, limits.seconds, _answer, judge=lambda host: limits, resolve=resolve)
+
+
+def visit(
+    url: str,
+    headers: Mapping[str, str],
+    seconds: float,
+    take: Callable[[str, http.client.HTTPResponse, FetchLimits], T],
+    *,
+    judge: Callable[[str], FetchLimits],
+    resolve: Resolve | None = None,
+) -> T:
+    """Ask for `url`, follow redirects, and return what `take` makes of the answer, all of it within `seconds`.
+
+    Args:
+        take: is given the address in the end, the answer, and the limits of its host.
+        judge: says for every host on the way how much may be fetched from it, or raises a FetchError.
+    Raises:
+        FetchError: an address on the way may not be asked, or the server cannot be reached in time.
+    """
+    deadline = Deadline(seconds)
+    target, redirected = url, False
     for _ in range(MAX_REDIRECTS + 1):
-        answer = _ask(parts, headers, limits, deadline, resolve)
-        if isinstance(answer, Fetched):
+        host = check_url(target, FetchLimits(allow_private=True), redirected=redirected).hostname
+        limits = judge(host or "")
+        parts = check_url(target, limits, redirected=redirected)
+        answer = _ask(parts, headers, limits, deadline, resolve, take)
+        if not isinstance(answer, _Elsewhere):
             return answer
-        parts = check_url(_next(parts, answer), limits, redirected=True)
+        target, redirected = _next(parts, answer.location), True
     raise FetchError(
         f"{url} redirects more than {MAX_REDIRECTS} times.", hint="Give the address where it ends."
     )
@@ -148,7 +181,8 @@ def _ask(
     limits: FetchLimits,
     deadline: Deadline,
     resolve: Resolve | None,
-) -> Fetched | str:
+    take: Callable[[str, http.client.HTTPResponse, FetchLimits], T],
+) -> T | _Elsewhere:
     """Return what one server answers, or where it redirects to."""
     host = _ascii(parts.hostname or "")
     secure = parts.scheme == "https"
@@ -165,8 +199,8 @@ def _ask(
         connection.request("GET", target, headers=dict(headers))
         response = connection.getresponse()
         if response.status in REDIRECTS and response.headers.get("Location"):
-            return str(response.headers["Location"])
-        return _answer(shown, response, limits)
+            return _Elsewhere(str(response.headers["Location"]))
+        return take(shown, response, limits)
     except ssl.SSLCertVerificationError as fault:
         raise FetchError(
             f"{host} cannot prove that it is {host}: {fault.verify_message}.",
@@ -174,7 +208,7 @@ def _ask(
         ) from None
     except TimeoutError:
         raise FetchError(
-            f"{shown} took longer than {limits.seconds:g} s.", hint="Look whether the server is overloaded."
+            f"{shown} took longer than {deadline.seconds:g} s.", hint="Look whether the server is overloaded."
         ) from None
     except (OSError, http.client.HTTPException, ValueError) as fault:
         reason = getattr(fault, "strerror", None) or str(fault) or type(fault).__name__
@@ -191,13 +225,9 @@ def _answer(url: str, response: http.client.HTTPResponse, limits: FetchLimits) -
     etag, modified = (_header(response, name) for name in ("ETag", "Last-Modified"))
     if response.status == 304:
         return Fetched(url, b"", "", unchanged=True, etag=etag, modified=modified)
-    if response.status != 200:
-        reason = f" ({response.reason})" if response.reason and response.reason.isprintable() else ""
-        raise FetchError(
-            f"{url} answers with status {response.status}{reason[:100]}.", hint="Look at it in a browser."
-        )
+    check_status(url, response)
     body, cut = bytearray(), False
-    for some in _decoded(url, response):
+    for some in decoded(url, response):
         body += some
         if len(body) > limits.max_bytes:
             del body[limits.max_bytes :]
@@ -208,7 +238,20 @@ def _answer(url: str, response: http.client.HTTPResponse, limits: FetchLimits) -
     )
 
 
-def _decoded(url: str, response: http.client.HTTPResponse) -> Iterator[bytes]:
+def check_status(url: str, response: http.client.HTTPResponse) -> None:
+    """Return if an answer is a success.
+
+    Raises:
+        FetchError: it is not.
+    """
+    if response.status != 200:
+        reason = f" ({response.reason})" if response.reason and response.reason.isprintable() else ""
+        raise FetchError(
+            f"{url} answers with status {response.status}{reason[:100]}.", hint="Look at it in a browser."
+        )
+
+
+def decoded(url: str, response: http.client.HTTPResponse) -> Iterator[bytes]:
     """Yield the body in pieces of bounded size, decompressed."""
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding in ("", "identity"):

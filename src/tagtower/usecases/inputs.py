@@ -10,6 +10,7 @@ from typing import get_args
 from tagtower.errors import UsageError
 from tagtower.records import Example, Problems, Video
 from tagtower.training.manifest import MANIFEST_SUFFIXES, TitleSource, read_manifest, title_reader
+from tagtower.training.manifest.location import is_web
 
 
 def read_inputs(
@@ -33,7 +34,8 @@ def read_examples(
     titles: TitleSource = "none",
     strict: bool = False,
 ) -> list[Example]:
-    """Return what all inputs hold, in order: each is a media file, a folder (read recursively) or a manifest.
+    """Return what all inputs hold, in order: each is a media file, its http(s) address, a folder (read recursively)
+    or a manifest.
 
     A file that does not exist is still returned: it fails when its turn comes, and the others go on.
 
@@ -49,6 +51,10 @@ def read_examples(
     with title_reader(titles) as title_of:
         for given in inputs:
             path = Path(given)
+            if is_web(given):
+                files += 1
+                examples.append(Example(Video(id=given, media=given, title=title)))
+                continue
             # An over-long or forbidden path is no folder, rather than an error.
             if os.path.isdir(given) or path.suffix.lower() in MANIFEST_SUFFIXES:  # noqa: PTH112
                 manifest = read_manifest(path, strict=strict, problems=problems, titles=titles)

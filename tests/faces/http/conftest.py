@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ...live_server import listening
+
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
 
@@ -108,3 +110,34 @@ def _serve(source: Path, tmp_path: Path, *, with_keys: bool) -> Iterator[Served]
         app = create_app(installation, settings=ServerSettings(requests_burst=10_000))
         with TestClient(app, base_url=LOCAL, raise_server_exceptions=False) as client:
             yield Served(installation, client, made)
+
+
+@dataclass
+class Live:
+    """A server that listens on a port of this machine."""
+
+    url: str
+    installation: Installation
+    keys: dict[str, str]
+    parts: Any
+
+
+@pytest.fixture(scope="module")
+def live(filled_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A listening server of an installation with a model, tags and labelled videos, and a key for every role."""
+    from tagtower.config.installation import FILE
+    from tagtower.faces.http.app import create_app
+    from tagtower.faces.http.settings import ServerSettings
+    from tagtower.library.keys import ROLES
+    from tagtower.usecases.installation import keys
+    from tagtower.usecases.installation.home import open_installation
+
+    home = tmp_path_factory.mktemp("live") / "home"
+    shutil.copytree(filled_home, home)
+    with (home / FILE).open("a") as file:
+        file.write('[fetching]\nprivate_hosts = ["127.0.0.1"]\n')
+    with open_installation(home, environment={}) as installation:
+        made = {role: keys.create(installation, role, role).text for role in ROLES}
+        app = create_app(installation, settings=ServerSettings(requests_burst=10_000))
+        with listening(app) as url:
+            yield Live(url, installation, made, app.state.parts)

@@ -30,10 +30,9 @@ from tagtower.usecases.installation.intake import (
     Put,
     PutSettings,
     Refused,
-    missing_media,
-    orphaned_media,
     put_videos,
 )
+from tagtower.usecases.installation.stored_media import missing_media, orphaned_media
 
 
 def put(installation, *examples: Example, problems: Problems | None = None, **settings):
@@ -199,8 +198,8 @@ def test_what_cannot_be_decoded_is_refused_and_the_rest_goes_on(installation, jo
         clip("https://example.org/a.mp4"),
         clip(job.clips["green"]),
     )
-    causes = [one.error.cause for one in results[:-1]]
-    assert causes == ["not-media", "not-media", "missing", "empty", "unreadable", "unreadable", "missing"]
+    causes = [one.to_json()["error"]["type"] for one in results[:-1]]
+    assert causes == ["not-media", "not-media", "missing", "empty", "unreadable", "unreadable", "FetchError"]
     assert isinstance(results[-1], Put)
     assert count(installation, schema.videos) == 1
     assert len(list(installation.media.keys())) == 1

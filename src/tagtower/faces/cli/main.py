@@ -23,6 +23,7 @@ from tagtower.errors import TagTowerError, UsageError
 from tagtower.faces.cli import (
     backup,
     calibrate,
+    client,
     config,
     data,
     demo,
@@ -77,6 +78,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(feedback.app, name="feedback")
 app.add_typer(config.app, name="config")
 app.add_typer(keys.app, name="keys")
+app.add_typer(client.app, name="client")
 
 
 def _show_version(wanted: bool) -> bool:

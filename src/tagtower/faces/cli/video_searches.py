@@ -199,24 +199,26 @@ def _page(
 
 def _cells(found: Found, *, distance: bool) -> list[str | Text]:
     video = found.video
-    tags = [one.tag + ("" if one.origin == "person" else _score(one.score)) for one in found.tags]
+    tags = [one.tag + ("" if one.origin == "person" else shown_score(one.score)) for one in found.tags]
     more = f", and {len(tags) - TAGS_SHOWN} more" if len(tags) > TAGS_SHOWN else ""
     return [
         str(video.id),
         *([f"{found.distance:.3f}"] if distance and found.distance is not None else []),
         Text(" ".join((video.title or "").split())[:70]),
         video.shelf,
-        _length((video.facts or {}).get("seconds")),
+        shown_length((video.facts or {}).get("seconds")),
         Text(", ".join(tags[:TAGS_SHOWN]) + more),
         f"{video.added_at:%Y-%m-%d %H:%M}",
     ]
 
 
-def _score(score: float | None) -> str:
+def shown_score(score: float | None) -> str:
+    """Return a probability as it stands behind a tag."""
     return "" if score is None else f" {score:.0%}"
 
 
-def _length(seconds: float | None) -> str:
+def shown_length(seconds: float | None) -> str:
+    """Return a length as h:mm:ss."""
     if seconds is None:
         return ""
     minutes, rest = divmod(round(seconds), 60)
@@ -240,7 +242,9 @@ def _show(shown: Shown) -> None:
         "published": "" if video.published_at is None else f"{video.published_at:%Y-%m-%d %H:%M}",
         "media": f"{video.media or 'none'}{'' if video.stored or not video.media else ' (not copied)'}",
         "facts": ", ".join(
-            filter(None, (_length(facts.get("seconds")), size, rate, "sound" if facts.get("sound") else ""))
+            filter(
+                None, (shown_length(facts.get("seconds")), size, rate, "sound" if facts.get("sound") else "")
+            )
         ),
         "names": ", ".join(f"{one.owner}: {one.name}" if one.owner else one.name for one in shown.references),
         "model": short(shown.model) if shown.model else "none yet",

@@ -36,7 +36,10 @@ def frame(context: typer.Context, home: options.Home) -> None:
 def put(
     context: typer.Context,
     inputs: Annotated[
-        list[str], typer.Argument(metavar="INPUT", help="Media files, folders (recursively) or manifests.")
+        list[str],
+        typer.Argument(
+            metavar="INPUT", help="Media files or their http(s) addresses, folders (recursively), manifests."
+        ),
     ],
     owner: Annotated[
         str, typer.Option("--owner", metavar="NAME", help="Whose videos they are; default nobody's.")

@@ -38,6 +38,7 @@ class Parts:
         self.stopping = threading.Event()
         self.busy_uploads: set[str] = set()
         self.streams = 0
+        self.fetches = 0
 
     def close(self) -> None:
         """End what runs beside the server."""

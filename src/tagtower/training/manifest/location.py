@@ -29,3 +29,8 @@ def resolve_location(written: str, folder: Path) -> str:
 def is_local(location: str) -> bool:
     """Return whether a resolved location is a path of this machine."""
     return not _URI.match(location)
+
+
+def is_web(location: str) -> bool:
+    """Return whether a location is an http or https address."""
+    return location.lower().startswith(("http://", "https://"))

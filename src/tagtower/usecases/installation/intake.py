@@ -6,7 +6,6 @@ program, what was handed in before is there, and handing in the same again goes 
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -26,10 +25,10 @@ from tagtower.media.isolation import Decoder
 from tagtower.media.records import DecodeRequest, FrameRequest, MediaInfo, SoundRequest
 from tagtower.pipeline.words import Words, words_of
 from tagtower.records import Example, Problems, Video
-from tagtower.storage.media_store import StoredMedia, hash_media
-from tagtower.training.manifest.location import is_local
+from tagtower.storage.media_store import StoredMedia
 from tagtower.usecases.installation.erase import Eraser
 from tagtower.usecases.installation.home import Installation
+from tagtower.usecases.installation.sources import hash_file, media_file
 
 LOOK = DecodeRequest(
     FrameRequest(frames=1, max_parts=1, exactness="keyframe", resize=32, crop=32),
@@ -224,8 +223,11 @@ class _Intake:
     def _with_media(self, incoming: Incoming, video: Video) -> Incoming:
         """Look at the media, store them unless they are referred to, and return the whole."""
         assert video.media is not None
-        path = _local_file(video.media)
-        content_hash, size = _hash(path)
+        with media_file(self._installation, video.media, reference=self._settings.reference) as path:
+            return self._with_file(incoming, path)
+
+    def _with_file(self, incoming: Incoming, path: Path) -> Incoming:
+        content_hash, size = hash_file(path)
         known = self._known(content_hash)
         facts = None if known is None else known.facts
         if known is None or (not known.stored and not self._settings.reference):
@@ -270,75 +272,3 @@ class _Intake:
                 str(path), "unreadable", "changed while it was read", hint="Try again when nobody writes it."
             )
         return kept
-
-
-def orphaned_media(installation: Installation) -> Iterator[str]:
-    """Yield the keys of stored media that no video has, such as a program leaves that is killed between the two."""
-    part: list[str] = []
-    for key in installation.media.keys():  # noqa: SIM118
-        part.append(key)
-        if len(part) == 500:
-            yield from _without_video(installation, part)
-            part = []
-    yield from _without_video(installation, part)
-
-
-def missing_media(installation: Installation) -> Iterator[tuple[int, str]]:
-    """Yield the videos whose stored media are not in the store, with their keys."""
-    last = 0
-    while True:
-        with installation.database.read() as connection:
-            rows = connection.execute(
-                select(videos.c.id, videos.c.media)
-                .where(videos.c.id > last, videos.c.stored)
-                .order_by(videos.c.id)
-                .limit(500)
-            ).all()
-        if not rows:
-            return
-        last = rows[-1].id
-        yield from ((row.id, row.media) for row in rows if not installation.media.exists(row.media))
-
-
-def _without_video(installation: Installation, keys: list[str]) -> list[str]:
-    with installation.database.read() as connection:
-        found = set(
-            connection.scalars(select(videos.c.media).where(videos.c.stored, videos.c.media.in_(keys)))
-        )
-    return [key for key in keys if key not in found]
-
-
-def _local_file(media: str) -> Path:
-    """Return the path of a file of this machine.
-
-    Raises:
-        MediaError: it is of another machine, or no file.
-    """
-    if not is_local(media):
-        raise MediaError(
-            media,
-            "missing",
-            "lies on another machine",
-            hint="Fetch it first, or hand in a file of this machine.",
-        )
-    path = Path(media)
-    try:
-        status = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        raise MediaError(media, "missing", "does not exist") from None
-    except (OSError, ValueError) as error:
-        raise MediaError(
-            media, "unreadable", f"cannot be read: {getattr(error, 'strerror', None) or error}"
-        ) from None
-    if not stat.S_ISREG(status.st_mode):
-        raise MediaError(media, "unreadable", "is no regular file")
-    if not status.st_size:
-        raise MediaError(media, "empty", "is empty")
-    return path
-
-
-def _hash(path: Path) -> tuple[str, int]:
-    try:
-        return hash_media(path)
-    except OSError as error:
-        raise MediaError(str(path), "unreadable", f"cannot be read: {error.strerror or error}") from error

@@ -6,19 +6,16 @@ is removed.
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import secrets
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 from typing import Any, BinaryIO, final
 
-from tagtower.errors import ConflictError, InputError, MediaError, NotFoundError, StorageError, UsageError
+from tagtower.errors import ConflictError, InputError, NotFoundError
 from tagtower.library.uploads import (
     begin_upload,
     find_upload,
@@ -29,16 +26,11 @@ from tagtower.library.uploads import (
     touch_upload,
 )
 from tagtower.media.isolation import Decoder
-from tagtower.records import Example, Video
-from tagtower.storage.atomic import NO_ROOM
-from tagtower.storage.media_store import hash_media
+from tagtower.usecases.installation.arrivals import Arrival, take_file
 from tagtower.usecases.installation.home import Installation
-from tagtower.usecases.installation.intake import Put, PutSettings, put_videos
+from tagtower.usecases.installation.scratch import UPLOADS, storage_failures, upload_path
 
-UPLOADS = "uploads"
 ID = re.compile(r"[0-9a-f]{32}")
-SHA256 = re.compile(r"[0-9a-f]{64}")
-SUFFIX = re.compile(r"\.[a-z0-9]{1,5}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,25 +47,6 @@ class Upload:
         return {"id": self.id, "length": self.length, "offset": self.offset, "result": self.result}
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """What is said of a video that comes in.
-
-    `owner` and `name` are how its owner calls it; a video without a name is called by its content. `filename` tells
-    the format of its file, and is used for nothing else. `sha256` is what its sender found.
-    """
-
-    owner: str = ""
-    name: str | None = None
-    title: str | None = None
-    description: str | None = None
-    subtitles: str | None = None
-    published: datetime | None = None
-    filename: str | None = None
-    sha256: str | None = None
-    replace: bool = False
-
-
 def begin(installation: Installation, principal: str, length: int | None = None) -> Upload:
     """Begin an upload.
 
@@ -81,7 +54,7 @@ def begin(installation: Installation, principal: str, length: int | None = None)
         length: of the whole file in bytes, where it is known.
     """
     upload_id = secrets.token_hex(16)
-    with _storage(), _path(installation, upload_id).open("xb"):
+    with storage_failures(), upload_path(installation, upload_id).open("xb"):
         pass
     with installation.database.write() as connection:
         begin_upload(connection, upload_id, principal, length, installation.clock())
@@ -103,7 +76,7 @@ def find(installation: Installation, principal: str, upload_id: str) -> Upload:
         found = find_upload(connection, upload_id)
     if found is None or found.principal != principal:
         raise missing
-    path = _path(installation, upload_id)
+    path = upload_path(installation, upload_id)
     if found.result is not None:
         return Upload(upload_id, found.length, found.length or 0, found.result)
     if not path.exists():
@@ -132,7 +105,7 @@ class Appending:
                 f"The file is longer than the {self._most:,} bytes that it may have.",
                 hint="Announce its length as it is.",
             )
-        with _storage():
+        with storage_failures():
             self._file.write(data)
         self.offset += len(data)
 
@@ -151,13 +124,13 @@ def appending(installation: Installation, upload: Upload, offset: int, *, most: 
             f"The upload has {upload.offset:,} bytes, and this begins at {offset:,}.",
             hint="Ask for its offset with HEAD, and go on from there.",
         )
-    with _storage():
-        file = _path(installation, upload.id).open("ab", buffering=0)
+    with storage_failures():
+        file = upload_path(installation, upload.id).open("ab", buffering=0)
     with file:
         try:
             yield Appending(file, upload, most)
         finally:
-            with _storage():
+            with storage_failures():
                 os.fsync(file.fileno())
     with installation.database.write() as connection:
         touch_upload(connection, upload.id, installation.clock())
@@ -186,7 +159,7 @@ def complete(
             f"{upload.offset:,} of {upload.length:,} bytes have come.",
             hint="Send the rest, then complete it.",
         )
-    path = _path(installation, upload_id)
+    path = upload_path(installation, upload_id)
     put = take_file(installation, path, arrival, author=principal, decoder=decoder)
     result = put.to_json()
     with installation.database.write() as connection:
@@ -223,119 +196,7 @@ def remove_idle(installation: Installation, hours: float) -> int:
     return removed
 
 
-@contextmanager
-def scratch_file(installation: Installation) -> Iterator[Path]:
-    """Give a path for a file that comes in at one go; it is removed with the context."""
-    path = _path(installation, secrets.token_hex(16))
-    try:
-        yield path
-    finally:
-        path.unlink(missing_ok=True)
-
-
-@contextmanager
-def scratch_folder(installation: Installation) -> Iterator[Path]:
-    """Give an empty folder for files that are needed for a moment; it is removed with the context."""
-    folder = _path(installation, secrets.token_hex(16)).with_suffix(".folder")
-    with _storage():
-        folder.mkdir()
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def take_file(
-    installation: Installation,
-    path: Path,
-    arrival: Arrival,
-    *,
-    author: str,
-    decoder: Decoder | None = None,
-) -> Put:
-    """Take a file that has come into the video library.
-
-    Raises:
-        InputError: its hash is another than its sender's, it is no media, or what is said of it cannot be.
-    """
-    with _storage():
-        digest, _ = hash_media(path)
-    if arrival.sha256 is not None:
-        if not SHA256.fullmatch(arrival.sha256.lower()):
-            raise UsageError("The SHA-256 is none.", hint="Give 64 hexadecimal digits.")
-        if arrival.sha256.lower() != digest:
-            raise InputError(
-                "The file has another SHA-256 than its sender says.",
-                hint="It was changed on the way: send it anew.",
-            )
-    suffix = Path(arrival.filename or "").suffix.lower()
-    named = path.with_name(path.name.removesuffix(".part") + (suffix if SUFFIX.fullmatch(suffix) else ""))
-    with _storage():
-        path.rename(named)
-    try:
-        return take_video(
-            installation,
-            arrival,
-            media=str(named),
-            name=arrival.name or f"content:{digest[:32]}",
-            author=author,
-            decoder=decoder,
-        )
-    finally:
-        named.rename(path)
-
-
-def take_video(
-    installation: Installation,
-    arrival: Arrival,
-    *,
-    media: str | None,
-    name: str,
-    author: str,
-    reference: bool = False,
-    decoder: Decoder | None = None,
-) -> Put:
-    """Take one video into the library.
-
-    Args:
-        media: a path of this machine; None for one that is known by its title alone.
-        reference: leave the media where they lie.
-    Raises:
-        InputError: it is no media, or what is said of it cannot be.
-    """
-    video = Video(name, media, arrival.title, arrival.description, arrival.subtitles)
-    settings = PutSettings(owner=arrival.owner, author=author, reference=reference, replace=arrival.replace)
-    example = Example(video, published=arrival.published)
-    (done,) = put_videos(installation, [example], settings, decoder=decoder)
-    if isinstance(done, Put):
-        return done
-    if isinstance(done.error, MediaError):  # without the path, which is the server's own
-        raise InputError(
-            f"The file {done.error.reason}.", hint=done.error.hint or "Send a file that plays."
-        ) from done.error
-    raise done.error
-
-
-def _path(installation: Installation, upload_id: str) -> Path:
-    folder = installation.home / UPLOADS
-    with _storage():
-        folder.mkdir(mode=0o700, exist_ok=True)
-    return folder / f"{upload_id}.part"
-
-
 def _remove(installation: Installation, upload_id: str) -> None:
     with installation.database.write() as connection:
         forget_upload(connection, upload_id)
-    _path(installation, upload_id).unlink(missing_ok=True)
-
-
-@contextmanager
-def _storage() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in NO_ROOM:
-            raise StorageError("The disk is full.", hint="Free some space; what has come is kept.") from error
-        if error.errno == errno.ENOENT:
-            raise NotFoundError("There is no such upload.", hint="Begin anew.") from error
-        raise StorageError(f"The file cannot be kept: {error.strerror}.") from error
+    upload_path(installation, upload_id).unlink(missing_ok=True)

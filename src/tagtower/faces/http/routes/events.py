@@ -92,7 +92,7 @@ async def _lines(server: Parts, request: Request, after: int, kinds: tuple[str, 
     server.streams += 1
     begun = beat = time.monotonic()
     try:
-        yield "retry: 2000\n\n"
+        yield f"retry: 2000\nid: {after}\n\n"  # so that a reader can go on before the first event
         while not server.stopping.is_set() and time.monotonic() - begun < LONGEST_SECONDS:
             try:
                 found, after = await run_in_threadpool(events.read, server.installation, after, kinds=kinds)

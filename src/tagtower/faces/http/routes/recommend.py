@@ -14,8 +14,9 @@ from tagtower.faces.http.parts import Server
 from tagtower.faces.http.problems import Problem
 from tagtower.faces.http.receiving import pour_body
 from tagtower.faces.http.schemas import Body, example
+from tagtower.usecases.installation.arrivals import SUFFIX
 from tagtower.usecases.installation.questions import Question
-from tagtower.usecases.installation.uploads import SUFFIX, scratch_file
+from tagtower.usecases.installation.scratch import scratch_file
 
 router = APIRouter(prefix="/v1/recommend", tags=["recommend"])
 

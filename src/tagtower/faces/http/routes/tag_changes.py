@@ -24,7 +24,7 @@ from tagtower.faces.http.routes.tag_bodies import (
 from tagtower.faces.http.routes.tags import editing, told
 from tagtower.faces.http.schemas import example
 from tagtower.usecases.installation import curate, tag_library
-from tagtower.usecases.installation.uploads import scratch_folder
+from tagtower.usecases.installation.scratch import scratch_folder
 
 router = APIRouter(prefix="/v1/tags", tags=["tags"])
 
@@ -39,6 +39,7 @@ IMPORTED = {
     "problem_count": 1,
     "problems": [{"where": "line 4", "what": "it is blank"}],
 }
+SHOWN = {**EXAMPLE_CHANGE, "tags": [{"id": 7, "before": None, "after": {"text": "solar eclipse"}}]}
 Version = Annotated[int, Path(ge=1, le=MOST_NUMBER, description="Of a change.", examples=[17])]
 Before = Annotated[int | None, Query(ge=1, le=MOST_NUMBER, description="Only earlier ones.")]
 
@@ -157,7 +158,7 @@ def list_changes(server: Server, principal: ForEditor, before: Before = None, li
     return {"changes": [one.to_json() for one in found], "next": following}
 
 
-@router.get("/changes/{version}", summary="Look at a change", responses=example(EXAMPLE_CHANGE))
+@router.get("/changes/{version}", summary="Look at a change", responses=example(SHOWN))
 def show_change(server: Server, principal: ForEditor, version: Version) -> Any:
     """Returns one change."""
     return tag_library.change_portrait(server.installation, version).to_json()

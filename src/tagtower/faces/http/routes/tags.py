@@ -78,7 +78,7 @@ def told(outcome: Outcome, status: int = 200) -> Answer:
 @router.get(
     "",
     summary="List tags",
-    responses=example({"tags": [EXAMPLE_TAG], "next": None, "count": 1, "library": 17}),
+    responses=example(PAGE),
 )
 def list_all(
     server: Server,

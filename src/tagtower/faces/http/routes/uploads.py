@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Path, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from tagtower.errors import ConflictError
 from tagtower.faces.http.auth import LOCAL, ForTerminal, Principal
 from tagtower.faces.http.conditions import Answer, IdempotencyKey, Once
 from tagtower.faces.http.fields import MOST_NUMBER
@@ -137,8 +136,10 @@ class _alone:  # noqa: N801 - a context, used like a function
 
     def __enter__(self) -> None:
         if self._id in self._busy:
-            raise ConflictError(
-                "Another request is adding to this upload.",
+            raise Problem(
+                409,
+                "busy",
+                "Another request is at this upload.",
                 hint="Wait until it ends, then ask for the offset.",
             )
         self._busy.add(self._id)

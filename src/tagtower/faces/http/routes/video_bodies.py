@@ -8,8 +8,8 @@ from pydantic import AwareDatetime, Field
 
 from tagtower.faces.http.fields import PlainText, ShortText
 from tagtower.faces.http.schemas import Body
+from tagtower.usecases.installation.arrivals import Arrival
 from tagtower.usecases.installation.find import Found, Shown
-from tagtower.usecases.installation.uploads import Arrival
 
 EXAMPLE_VIDEO: dict[str, Any] = {
     "id": 12,
@@ -31,6 +31,32 @@ EXAMPLE_VIDEO: dict[str, Any] = {
         "thumbnail": "/v1/videos/12/thumbnail",
         "strip": "/v1/videos/12/strip",
     },
+}
+EXAMPLE_SHOWN: dict[str, Any] = {
+    **EXAMPLE_VIDEO,
+    "description": None,
+    "subtitles": None,
+    "tags": [{**EXAMPLE_VIDEO["tags"][0], "evidence": {"modality": "image"}}],
+    "verdicts": [
+        {
+            "tag": "solar eclipse",
+            "id": 7,
+            "verdict": "accept",
+            "author": "maria",
+            "at": "2030-01-01T12:05:00+00:00",
+            "state": "active",
+        }
+    ],
+    "references": [
+        {
+            "owner": "newsroom",
+            "name": "eclipse.mp4",
+            "title": "Total eclipse over the bay",
+            "added": "2030-01-01T12:00:00+00:00",
+        }
+    ],
+    "model": "9f86d081",
+    "library": 17,
 }
 EXAMPLE_PUT = {"name": "eclipse.mp4", "id": 12, "outcome": "new", "labels": 0, "remarks": []}
 
@@ -74,8 +100,9 @@ class Reference(About):
 
     uri: ShortText | None = Field(
         None,
-        description="Where the media lie: `file:` below a folder that the server was told of.",
-        examples=["file:///srv/archive/eclipse.mp4"],
+        description="Where the media lie: `http:` or `https:` at a host that the installation names, fetched before "
+        "the answer; or `file:` below a folder that the server was told of, left where it is.",
+        examples=["https://archive.example/eclipse.mp4"],
     )
 
 

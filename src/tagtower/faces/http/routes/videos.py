@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import unquote, urlsplit
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.concurrency import run_in_threadpool
-from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
 
-from tagtower.errors import InputError, UsageError
-from tagtower.faces.http.auth import ForEditor, ForErasing, ForTerminal, Principal
+from tagtower.faces.http.auth import ForEditor, ForErasing, ForTerminal
 from tagtower.faces.http.conditions import (
     Answer,
     IdempotencyKey,
@@ -24,12 +18,10 @@ from tagtower.faces.http.conditions import (
     unchanged,
 )
 from tagtower.faces.http.fields import MOST_NUMBER, Limit, Moment, ShortText, VideoId
-from tagtower.faces.http.parts import Parts, Server
-from tagtower.faces.http.problems import Problem
-from tagtower.faces.http.receiving import pour_body
-from tagtower.faces.http.routes.uploads import owner_of
+from tagtower.faces.http.parts import Server
 from tagtower.faces.http.routes.video_bodies import (
     EXAMPLE_PUT,
+    EXAMPLE_SHOWN,
     EXAMPLE_VIDEO,
     About,
     Reference,
@@ -37,17 +29,17 @@ from tagtower.faces.http.routes.video_bodies import (
     found_json,
     shown_json,
 )
+from tagtower.faces.http.routes.video_intake import read_reference, receive, refer
 from tagtower.faces.http.schemas import example
 from tagtower.usecases.installation.erase import erase_videos
 from tagtower.usecases.installation.find import Search, find_videos, show_video
 from tagtower.usecases.installation.judging import judge
-from tagtower.usecases.installation.uploads import scratch_file, take_file, take_video
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
 
 EXAMPLE_SAID = {
     "verdicts": [{"video": 12, "tag": "solar eclipse", "tag_id": 7, "verdict": "accept", "before": None}],
-    "video": {**EXAMPLE_VIDEO, "description": None, "subtitles": None},
+    "video": EXAMPLE_SHOWN,
 }
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 FORM = {
@@ -113,14 +105,14 @@ async def create(
     key: IdempotencyKey = None,
 ) -> Response:
     """Takes a video in at one go: the file as the body, with what is said of it in the query, or in a form as `file`;
-    or as JSON a `uri` that the server can read, or a title alone. Large files are better sent as an upload."""
+    or as JSON a `uri` that the server fetches or reads, or a title alone. Large files are better sent as an upload."""
 
     async def work() -> Answer:
         if request.headers.get("content-type", "").split(";")[0].strip() == "application/json":
-            body = await _json(request, server.settings.max_body_bytes)
-            put = await run_in_threadpool(_refer, server, principal, body)
+            body = await read_reference(request, server.settings.max_body_bytes)
+            put = await refer(server, principal, body)
         else:
-            put = await _receive(server, principal, request, about)
+            put = await receive(server, principal, request, about)
         return Answer(put.to_json(), 201, {"Location": f"/v1/videos/{put.video_id}"}, put.video_id)
 
     return await Once(server, principal, request, key).run_async(work)
@@ -209,84 +201,3 @@ def erase(server: Server, principal: ForErasing, video_id: VideoId) -> Any:
             one.to_json() for one in erase_videos(server.installation, [video_id], author=principal.name)
         ]
     }
-
-
-async def _json(request: Request, most: int) -> Reference:
-    data = b""
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > most:
-            raise Problem(413, "too-large", f"JSON has at most {most:,} bytes.", hint="Send the file itself.")
-    try:
-        return Reference.model_validate_json(data)
-    except ValidationError as error:
-        malformed = any(one["type"] == "json_invalid" for one in error.errors())
-        raise RequestValidationError(
-            [{**one, "loc": ("body", *one["loc"])} for one in error.errors()]
-            if not malformed
-            else [{"type": "json_invalid", "loc": ("body",), "msg": "no JSON"}]
-        ) from error
-
-
-async def _receive(server: Parts, principal: Principal, request: Request, about: About) -> Any:
-    with scratch_file(server.installation) as path:
-        fields = await pour_body(request, path, server.settings.max_upload_bytes)
-        if fields:
-            try:
-                about = About.model_validate({**about.model_dump(exclude_none=True), **fields})
-            except ValidationError as error:
-                raise RequestValidationError(
-                    [{**one, "loc": ("body", *one["loc"])} for one in error.errors()]
-                ) from error
-        return await run_in_threadpool(
-            take_file,
-            server.installation,
-            path,
-            about.arrival(owner_of(principal)),
-            author=principal.name,
-            decoder=server.decoder,
-        )
-
-
-def _refer(server: Parts, principal: Principal, body: Reference) -> Any:
-    """Take in a video whose media stay where they lie, or one of words alone."""
-    arrival = body.arrival(owner_of(principal))
-    media = None if body.uri is None else _allowed(server, body.uri)
-    name = arrival.name or body.uri
-    if name is None:
-        raise InputError(
-            "The video has no name.", hint="Give one as `name`: without a file there is no other."
-        )
-    if media is None and not (arrival.title or "").strip():
-        raise InputError("There is neither a file nor a title.", hint="Give one of `uri` and `title`.")
-    return take_video(
-        server.installation,
-        arrival,
-        media=media,
-        name=name,
-        author=principal.name,
-        reference=media is not None,
-        decoder=server.decoder,
-    )
-
-
-def _allowed(server: Parts, uri: str) -> str:
-    """Return the path of a URI that may be read.
-
-    Raises:
-        UsageError: it is of another kind, or lies elsewhere.
-    """
-    parts = urlsplit(uri)
-    folders = server.settings.media_folders
-    if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
-        raise UsageError(
-            "The server reads no media from there.",
-            hint="Send the file itself, or a file: URI that it may read.",
-        )
-    path = Path(unquote(parts.path)).resolve()
-    if not any(path.is_relative_to(folder) for folder in folders):
-        raise UsageError(
-            "The server may not read there.",
-            hint="Send the file itself, or let it: tagtower serve HOME --media-folder DIR",
-        )
-    return str(path)
