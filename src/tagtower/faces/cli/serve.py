@@ -29,6 +29,9 @@ STEADY_SECONDS = 30.0
 DRAIN_SECONDS = 30.0
 """Children that were asked to end have so long to finish."""
 
+YIELDING = 10
+"""The niceness of the worker beside a server: whoever waits for an answer comes first."""
+
 LOOK_SECONDS = 0.1
 BAD_USE = 2
 
@@ -76,7 +79,7 @@ def serve(
     ]
     children = [Child("server", [*own, "serve-http", str(home), *arguments])]
     if not no_worker:
-        children.append(Child("worker", [*own, "worker", str(home), "--quiet"]))
+        children.append(Child("worker", [*own, "worker", str(home), "--quiet"], yields=True))
     shown = f"[{host}]" if ":" in host else host
     say(f"TagTower at http://{shown}:{port}/  (console and API; Ctrl-C ends it)")
     return _supervise(children, lambda: _add_model(home, model))
@@ -148,10 +151,11 @@ def _add_model(home: Path, model: Path | None) -> None:
 @final
 @dataclass
 class Child:
-    """A process that is kept running."""
+    """A process that is kept running; one that `yields` lets others have the processor first."""
 
     name: str
     arguments: Sequence[str]
+    yields: bool = False
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     due: float = 0.0
@@ -164,6 +168,9 @@ class Child:
             if now >= self.due:
                 # A group of its own: Ctrl-C in the terminal reaches us alone, and we ask it to end.
                 self.process = subprocess.Popen(self.arguments, start_new_session=True)
+                if self.yields:
+                    with suppress(OSError):
+                        os.setpriority(os.PRIO_PROCESS, self.process.pid, YIELDING)
                 self.started = now
             return
         code = self.process.poll()
