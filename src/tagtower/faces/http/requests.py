@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
@@ -93,8 +94,7 @@ class RequestFrame:
                 )
                 await response(scope, receive, answer)
             else:
-                limit = body_limit(scope["path"], scope["method"], self._parts.settings)
-                await self._app(scope, _counted(receive, limit), answer)
+                await self._app(scope, _guarded(receive, scope, self._parts.settings), answer)
         except ClientDisconnect:
             status = status or GONE
         except Exception:
@@ -158,20 +158,35 @@ def body_limit(path: str, method: str, settings: ServerSettings) -> int:
     return settings.max_import_bytes if IMPORT.fullmatch(path) else settings.max_body_bytes
 
 
-def _counted(receive: Receive, limit: int) -> Receive:
-    """Let no more through than the limit, whatever was announced."""
-    seen = 0
+def _guarded(receive: Receive, scope: Scope, settings: ServerSettings) -> Receive:
+    """Let no more through than the limit, whatever was announced, and wait for nobody who sends next to nothing."""
+    limit = body_limit(scope["path"], scope["method"], settings)
+    begun, seen, whole = time.monotonic(), 0, False
 
-    async def counted() -> Message:
-        nonlocal seen
-        message = await receive()
+    async def guarded() -> Message:
+        nonlocal seen, whole
+        if whole:  # what is waited for now is that the client goes away
+            return await receive()
+        behind = begun + seen / settings.slowest_bytes_per_second - time.monotonic()
+        try:
+            async with asyncio.timeout(settings.patience_seconds + min(0.0, behind)):
+                message = await receive()
+        except TimeoutError:
+            raise Problem(
+                408,
+                "too-slow",
+                "The rest of the request did not come in time.",
+                hint="Of an upload what came is kept: ask for its offset with HEAD, and go on from there.",
+                headers={"Connection": "close"},
+            ) from None
         if message["type"] == "http.request":
             seen += len(message.get("body", b""))
+            whole = not message.get("more_body", False)
             if seen > limit:
                 raise _too_large(limit)
         return message
 
-    return counted
+    return guarded
 
 
 def _too_large(limit: int) -> Problem:

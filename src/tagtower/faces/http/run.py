@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import sys
+import tempfile
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -13,10 +14,12 @@ import uvicorn
 
 from tagtower.errors import TagTowerError, UsageError
 from tagtower.faces.http.app import create_app
+from tagtower.faces.http.connections import PatientProtocol
 from tagtower.faces.http.parts import Parts
 from tagtower.faces.http.requests import JsonLines
 from tagtower.faces.http.settings import ServerSettings
 from tagtower.usecases.installation.home import open_installation
+from tagtower.usecases.installation.uploads import UPLOADS
 
 DRAIN_SECONDS = 20
 """Requests that are being answered have so long to end."""
@@ -46,16 +49,21 @@ def run_server(home: Path, settings: ServerSettings) -> None:
                 f"Nothing can listen at {settings.host}:{settings.port}: {error.strerror or error}.",
                 hint="Give another --port, or end the program that has it.",
             ) from error
+        # What a form carries is kept there until it is whole: on the installation's disk, not in the system's memory.
+        uploads = installation.home / UPLOADS
+        uploads.mkdir(mode=0o700, exist_ok=True)
+        tempfile.tempdir = str(uploads)
         app = create_app(installation, settings=settings)
         config = uvicorn.Config(
             app,
+            http=PatientProtocol,
+            ws="none",
             log_config=None,
             access_log=False,
             server_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=DRAIN_SECONDS,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            h11_max_incomplete_event_size=64 * 1024,
         )
         server = _Server(config, app.state.parts)
         server.run(sockets=[listening])

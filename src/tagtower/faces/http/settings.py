@@ -26,6 +26,8 @@ class ServerSettings:
     max_upload_bytes: int = 64 * 1024**3
     max_import_bytes: int = 64 * 1024**2
     max_body_bytes: int = 1024**2
+    patience_seconds: float = 30.0  # without a byte of a body, or behind the slowest rate
+    slowest_bytes_per_second: float = 1024.0
     requests_per_second: float = 50.0
     requests_burst: int = 200
     refusals_per_minute: int = 20
