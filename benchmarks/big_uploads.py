@@ -93,10 +93,13 @@ def run(folder: Path, engine: str, size: int, *, videos: int) -> Iterator[tuple[
             with client(served, made) as asking, watched(served) as peak:
                 way(asking, Large(made, size))
             yield (
-                f"{name} of {size / MIB:.0f} MiB: {peak[0]:.0f} MiB of anonymous memory above idle (at most "
-                f"{MOST_MIB:.0f}), {size / MIB / (time.monotonic() - start):.0f} MiB/s, "
-                f"load average {os.getloadavg()[0]:.1f}"
-            ), peak[0] <= MOST_MIB
+                (
+                    f"{name} of {size / MIB:.0f} MiB: {peak[0]:.0f} MiB of anonymous memory above idle (at most "
+                    f"{MOST_MIB:.0f}), {size / MIB / (time.monotonic() - start):.0f} MiB/s, "
+                    f"load average {os.getloadavg()[0]:.1f}"
+                ),
+                peak[0] <= MOST_MIB,
+            )
     yield from killed(made, size)
 
 
@@ -182,9 +185,7 @@ def watched(served: Served) -> Iterator[list[float]]:
 def whole(asking: httpx.Client, large: Large) -> None:
     """Send it as the body of one request."""
     headers = {"Content-Length": str(large.size)}
-    taken = asking.post(
-        "/v1/videos", params={"filename": "l.mp4"}, headers=headers, content=large.pieces()
-    )
+    taken = asking.post("/v1/videos", params={"filename": "l.mp4"}, headers=headers, content=large.pieces())
     assert taken.status_code == 201, taken.text
 
 
@@ -209,7 +210,9 @@ def resumable(asking: httpx.Client, large: Large) -> None:
     offset, step = 0, 64 * MIB
     while offset < large.size:
         most = min(step, large.size - offset)
-        taken = asking.patch(path, headers={"Upload-Offset": str(offset)}, content=_first(large, offset, most))
+        taken = asking.patch(
+            path, headers={"Upload-Offset": str(offset)}, content=_first(large, offset, most)
+        )
         assert taken.status_code == 204, taken.text
         offset += most
     done = asking.post(f"{path}/complete", json={"filename": "l.mp4"})

@@ -113,7 +113,9 @@ def report(seen: Seen, arguments: argparse.Namespace, seconds: float) -> bool:
     )
     reads = np.concatenate([seen.took[kind] for kind in READS if seen.took[kind]])
     slow = float(np.quantile(reads, 0.95)) > P95_SECONDS
-    print(f"{'MISS' if slow else 'ok  '} reads: {_spread(reads)} (at most {P95_SECONDS * 1000:.0f} ms at p95)")
+    print(
+        f"{'MISS' if slow else 'ok  '} reads: {_spread(reads)} (at most {P95_SECONDS * 1000:.0f} ms at p95)"
+    )
     for kind in sorted(seen.took, key=lambda one: (one not in READS, one)):
         print(f"     {kind:9} {len(seen.took[kind]):6}  {_spread(np.asarray(seen.took[kind]))}")
     moments, resident, anonymous = np.asarray(seen.memory).T
@@ -142,7 +144,9 @@ def processor_seconds(served: Served) -> dict[str, float]:
     return found
 
 
-async def load(served: Served, made: Place, arguments: argparse.Namespace, seconds: float, seen: Seen) -> None:
+async def load(
+    served: Served, made: Place, arguments: argparse.Namespace, seconds: float, seen: Seen
+) -> None:
     """Let every terminal do things for so long, and look at the server's memory every second."""
     end = time.monotonic() + seconds
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)

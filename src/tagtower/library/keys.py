@@ -125,8 +125,9 @@ def session_secret(connection: Connection) -> bytes:
 
 def end_session(connection: Connection, text: str, *, at: datetime, before: datetime) -> None:
     """Let a session be none any more; ends of sessions from before `before`, which have run out, are forgotten."""
-    old = (facts.c.name.like(f"{ENDED}%"), facts.c.value.as_string() < before.isoformat())
-    connection.execute(delete(facts).where(*old))
+    rows = connection.execute(select(facts.c.name, facts.c.value).where(facts.c.name.like(f"{ENDED}%"))).all()
+    old = [row.name for row in rows if str(row.value) < before.isoformat()]
+    connection.execute(delete(facts).where(facts.c.name.in_(old)))
     if not session_ended(connection, text):
         connection.execute(insert(facts).values(name=_ended(text), value=at.isoformat()))
 

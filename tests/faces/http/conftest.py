@@ -80,6 +80,12 @@ def empty(empty_home: Path, tmp_path: Path) -> Iterator[Served]:
     yield from _serve(empty_home, tmp_path, with_keys=True)
 
 
+@pytest.fixture(scope="module")
+def shared(empty_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server with keys that the tests of a module share; each leaves it as it was."""
+    yield from _serve(empty_home, tmp_path_factory.mktemp("shared"), with_keys=True)
+
+
 @pytest.fixture
 def filled(filled_home: Path, tmp_path: Path) -> Iterator[Served]:
     """A server with keys, of an installation with a model, tags and labelled videos."""
