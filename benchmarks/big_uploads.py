@@ -4,8 +4,8 @@
 
 A playable file of that size is sent as the body of one request, as a form, and as a resumable upload, one after the
 other. Then the server is ended by SIGKILL in the middle of an upload and again, with the worker, while videos are
-labelled: the upload has to go on where it was, the whole has to have the SHA-256 of what was sent, and the ledger has to
-balance. `tagtower serve` starts both again by itself.
+labelled: the upload has to go on where it was, the whole has to have the SHA-256 of what was sent, and the ledger has
+to balance. `tagtower serve` starts both again by itself.
 """
 
 from __future__ import annotations
@@ -129,7 +129,8 @@ def killed(made: Place, size: int) -> Iterator[tuple[str, bool]]:
         served.ready()
     faults = made.faults()
     shelves = made.shelves()
-    text = f"killed in mid-label: {shelves['labelled']} labelled, {shelves['unlabelled']} left, {shelves['failed']} failed"
+    counts = ", ".join(f"{shelves[name]} {name}" for name in ("labelled", "unlabelled", "failed"))
+    text = f"killed in mid-label: {counts}"
     yield f"{text}; {'; '.join(faults) or 'the ledger balances'}", labelled and not faults
 
 

@@ -38,7 +38,7 @@ DRAIN_SECONDS = 600.0
 
 @dataclass
 class Seen:
-    """How long what took, by kind (seconds); what failed; and memory by moment (seconds, MiB resident, MiB anonymous)."""
+    """How long what took, by kind (seconds); what failed; memory by moment (seconds, MiB resident, MiB anonymous)."""
 
     took: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     errors: Counter[str] = field(default_factory=Counter)

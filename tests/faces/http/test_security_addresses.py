@@ -1,4 +1,4 @@
-"""Addresses that others give: no webhook, feed or URI makes the server or a worker reach into its own network or disk."""
+"""Addresses that others give: no webhook, feed or URI lets anybody reach into the server's own network or disk."""
 
 from __future__ import annotations
 
@@ -69,7 +69,8 @@ def inside():
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        do_POST = do_GET
+        def do_POST(self) -> None:
+            self.do_GET()
 
         def log_message(self, *_: object) -> None:
             pass

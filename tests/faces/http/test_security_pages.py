@@ -1,4 +1,4 @@
-"""What strangers write is shown as they wrote it and never run: in pages, feeds and problems; sessions end when they are ended."""
+"""What strangers write is shown as they wrote it and never run; sessions end when they are ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clients that send next to nothing to hold the server up: over real connections, with limits of a fraction of a second."""
+"""Clients that send next to nothing to hold the server up, over real connections, with limits of a fifth second."""
 
 from __future__ import annotations
 
@@ -72,13 +72,9 @@ def test_a_head_that_does_not_end_is_not_waited_for(address) -> None:
 def test_a_head_without_end_is_cut(address) -> None:
     with socket.create_connection(address) as connection:
         connection.settimeout(20)
-        sent = 0
-        with pytest.raises(OSError, match="reset|pipe|aborted"):
-            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Long: ")
-            for _ in range(1000):
-                connection.sendall(b"x" * 65536)
-                sent += 65536
-        assert sent < 50 * 1024 * 1024
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Long: ")
+        with pytest.raises(OSError, match=r"reset|pipe|aborted"):
+            connection.sendall(b"x" * 100 * 1024 * 1024)
 
 
 def test_a_body_that_does_not_come_is_answered_and_what_came_of_an_upload_is_kept(address) -> None:

@@ -29,10 +29,11 @@ STEADY_SECONDS = 30.0
 DRAIN_SECONDS = 30.0
 """Children that were asked to end have so long to finish."""
 
-YIELDING = 10
+YIELDING = 5
 """The niceness of the worker beside a server: whoever waits for an answer comes first."""
 
 LOOK_SECONDS = 0.1
+PR_SET_PDEATHSIG = 1
 BAD_USE = 2
 
 
@@ -167,7 +168,9 @@ class Child:
         if self.process is None:
             if now >= self.due:
                 # A group of its own: Ctrl-C in the terminal reaches us alone, and we ask it to end.
-                self.process = subprocess.Popen(self.arguments, start_new_session=True)
+                self.process = subprocess.Popen(
+                    self.arguments, start_new_session=True, preexec_fn=_end_with_parent()
+                )
                 if self.yields:
                     with suppress(OSError):
                         os.setpriority(os.PRIO_PROCESS, self.process.pid, YIELDING)
@@ -199,6 +202,20 @@ class Child:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+
+def _end_with_parent() -> Callable[[], None] | None:
+    """Return what makes a child end with us even if we are killed, so that none keeps the port; None off Linux."""
+    if sys.platform != "linux":
+        return None
+    import ctypes
+
+    prctl = ctypes.CDLL(None).prctl
+
+    def ask() -> None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+    return ask
 
 
 def _supervise(children: Sequence[Child], meanwhile: Callable[[], None]) -> int:

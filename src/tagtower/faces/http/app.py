@@ -38,8 +38,8 @@ do. A creation with an `Idempotency-Key` can be repeated safely; a change with `
 """
 
 THREADS = 16
-"""Requests that are worked at together, as many as there are connections to the database; the others wait in order. More
-threads would not answer more: only one of them runs Python at a time."""
+"""Requests that are worked at together, as many as there are connections to the database; the others wait in order.
+More threads would not answer more: only one of them runs Python at a time."""
 
 ROUTERS: tuple[APIRouter, ...] = (
     uploads.router,
