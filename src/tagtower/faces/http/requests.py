@@ -216,3 +216,16 @@ class JsonLines(logging.Formatter):
         if record.exc_info:
             entry["trace"] = self.formatException(record.exc_info)
         return json.dumps(entry, ensure_ascii=False, default=str)
+
+
+@final
+class TextLines(logging.Formatter):
+    """A line of plain text for each entry, with the same facts; traces follow on lines of their own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the entry as a line."""
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        facts: dict[str, Any] = getattr(record, "facts", {})
+        told = "".join(f" {name}={json.dumps(value, default=str)}" for name, value in facts.items())
+        line = f"{at} {record.levelname.lower()} {record.name}: {record.getMessage()}{told}"
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import uvicorn
 
+from tagtower.config.installation import LogFormat
 from tagtower.errors import TagTowerError, UsageError
 from tagtower.faces.http.app import create_app
 from tagtower.faces.http.connections import PatientProtocol
 from tagtower.faces.http.parts import Parts
-from tagtower.faces.http.requests import JsonLines
+from tagtower.faces.http.requests import JsonLines, TextLines
 from tagtower.faces.http.settings import ServerSettings
 from tagtower.usecases.installation.home import open_installation
 from tagtower.usecases.installation.uploads import UPLOADS
@@ -31,13 +32,13 @@ SWITCH_SECONDS = 0.001
 long ones at every row that it reads, since each gives the interpreter away for a moment."""
 
 
-def run_server(home: Path, settings: ServerSettings) -> None:
+def run_server(home: Path, settings: ServerSettings, *, log_format: LogFormat = "json") -> None:
     """Serve the installation in the folder `home` until SIGTERM or Ctrl-C.
 
     Raises:
         UsageError: there is none, or the address is taken.
     """
-    log_json()
+    start_log(log_format)
     sys.setswitchinterval(SWITCH_SECONDS)
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listening, open_installation(home) as installation:
@@ -69,10 +70,10 @@ def run_server(home: Path, settings: ServerSettings) -> None:
         server.run(sockets=[listening])
 
 
-def log_json() -> None:
-    """Write the log to stderr, a line of JSON for each entry."""
+def start_log(form: LogFormat) -> None:
+    """Write the log to stderr, a line for each entry."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
+    handler.setFormatter(JsonLines() if form == "json" else TextLines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

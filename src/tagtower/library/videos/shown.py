@@ -231,7 +231,7 @@ def said_tags(connection: Connection, video_ids: Collection[int]) -> dict[int, t
 def shown_tags(
     connection: Connection, video_ids: Collection[int], model_id: int | None, *, evidence: bool = False
 ) -> dict[int, tuple[ShownTag, ...]]:
-    """Return the tags that videos show, in two questions for all of them; videos without any are left out.
+    """Return the tags that videos show, in three questions for all of them; videos without any are left out.
 
     Persons' tags come first, by text; then the suggestions, by their probability, and where the model has none by
     rank, its own before those of sweeps.
