@@ -1,4 +1,4 @@
-"""Where the settings of a server come from: the command line, the environment, the file, the defaults, in this order."""
+"""Where the settings of a server come from: command line, environment, file and defaults, in this order."""
 
 from __future__ import annotations
 
@@ -60,6 +60,6 @@ def test_a_key_of_the_file_that_cannot_be_is_named_with_the_file(tmp_path):
     (tmp_path / FILE).write_text("[server]\nprot = 1\n")
     with pytest.raises(ConfigError, match=rf"{FILE}: server\.prot"):
         load_installation_settings(tmp_path, {})
+    (tmp_path / FILE).write_text("")
     with pytest.raises(UsageError, match="xml"):
-        (tmp_path / FILE).write_text("")
         Given(log_format="xml").over(tmp_path)

@@ -87,6 +87,7 @@ def create_app(
         lifespan=lifespan,
         redirect_slashes=False,
         responses=RESPONSES,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # it would tell what was searched for
     )
     app.state.parts = parts
     add_problem_handlers(app)

@@ -19,6 +19,7 @@ from tagtower.faces.http.auth import SAFE
 from tagtower.faces.http.parts import Parts
 from tagtower.faces.http.problems import Problem, problem_response
 from tagtower.faces.http.settings import ServerSettings
+from tagtower.faces.tracing import Note
 
 log = logging.getLogger("tagtower.http")
 
@@ -62,6 +63,13 @@ class RequestFrame:
         headers = Headers(scope=scope)
         given = headers.get("x-request-id", "")
         request_id = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        facts = {"http.request.method": scope["method"], "tagtower.request_id": request_id}
+        with self._parts.tracing.span("request", facts, caller=headers) as note:
+            await self._pass(scope, receive, send, headers, request_id, note)
+
+    async def _pass(
+        self, scope: Scope, receive: Receive, send: Send, headers: Headers, request_id: str, note: Note
+    ) -> None:
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
         start = time.perf_counter()
@@ -115,6 +123,14 @@ class RequestFrame:
             seconds = time.perf_counter() - start
             route = getattr(scope.get("route"), "path", None) or "none"
             metrics.observe(scope["method"], route, status, seconds)
+            note(
+                f"{scope['method']} {route}",
+                {
+                    "http.route": route,
+                    "http.response.status_code": status,
+                    "tagtower.principal": state.get("principal"),
+                },
+            )
             log.info(
                 "request",
                 extra={

@@ -19,6 +19,7 @@ from tagtower.faces.http.connections import PatientProtocol
 from tagtower.faces.http.parts import Parts
 from tagtower.faces.http.requests import JsonLines, TextLines
 from tagtower.faces.http.settings import ServerSettings
+from tagtower.faces.tracing import start_tracing
 from tagtower.usecases.installation.home import open_installation
 from tagtower.usecases.installation.uploads import UPLOADS
 
@@ -40,6 +41,7 @@ def run_server(home: Path, settings: ServerSettings, *, log_format: LogFormat = 
     """
     start_log(log_format)
     sys.setswitchinterval(SWITCH_SECONDS)
+    tracing = start_tracing("tagtower-server")
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listening, open_installation(home) as installation:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -55,6 +57,7 @@ def run_server(home: Path, settings: ServerSettings, *, log_format: LogFormat = 
         uploads.mkdir(mode=0o700, exist_ok=True)
         tempfile.tempdir = str(uploads)
         app = create_app(installation, settings=settings)
+        app.state.parts.tracing = tracing
         config = uvicorn.Config(
             app,
             http=PatientProtocol,

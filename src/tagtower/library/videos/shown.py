@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     ScalarSelect,
@@ -35,7 +36,7 @@ OWN, ROOT = tags.alias("own"), tags.alias("root")  # once: to make one costs as 
 YES = ("accept", "add")
 """The verdicts by which a video has a tag."""
 
-_VIDEO_IDS = bindparam("video_ids", expanding=True)
+_VIDEO_IDS: BindParameter[Any] = bindparam("video_ids", expanding=True)
 
 
 def _rooted(table: Any, *columns: Any) -> Any:
@@ -241,7 +242,7 @@ def shown_tags(
     suggested: dict[tuple[int, int], tuple[tuple[Any, ...], ShownTag]] = {}
     if model_id is not None and video_ids:
         asked = {"model_id": model_id, "video_ids": list(video_ids)}
-        rows = connection.execute(WITH_EVIDENCE if evidence else WITHOUT_EVIDENCE, asked).all()
+        rows: Any = connection.execute(WITH_EVIDENCE if evidence else WITHOUT_EVIDENCE, asked).all()
         today = _present(connection, {row[1] for row in rows})
         for video, own, rank, distance, score, origin, spoke in rows:
             tag_id, text, active, suggestable = today[own]
