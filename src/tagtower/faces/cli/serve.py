@@ -33,7 +33,7 @@ DRAIN_SECONDS = 30.0
 """Children that were asked to end have so long to finish."""
 
 YIELDING = 5
-"""The niceness of the worker beside a server: whoever waits for an answer comes first."""
+"""How much nicer the worker beside a server is than the server: whoever waits for an answer comes first."""
 
 LOOK_SECONDS = 0.1
 PR_SET_PDEATHSIG = 1
@@ -224,7 +224,8 @@ class Child:
                 )
                 if self.yields:
                     with suppress(OSError):
-                        os.setpriority(os.PRIO_PROCESS, self.process.pid, YIELDING)
+                        own = os.getpriority(os.PRIO_PROCESS, 0)
+                        os.setpriority(os.PRIO_PROCESS, self.process.pid, min(19, own + YIELDING))
                 self.started = now
             return
         code = self.process.poll()
