@@ -7,7 +7,18 @@ import subprocess
 import sys
 from pathlib import Path
 
-ALONE = ("sampling", "mining", "retro", "library", "promotion", "search", "worker", "kills")
+ALONE = (
+    "sampling",
+    "mining",
+    "retro",
+    "library",
+    "promotion",
+    "search",
+    "worker",
+    "kills",
+    "load",
+    "big_uploads",
+)
 WITH_DATA = (
     "hostile",
     "vector_search",

@@ -18,6 +18,7 @@ from tagtower.config.installation import (
     DATABASE_VARIABLE,
     FILE,
     MEDIA_VARIABLE,
+    SERVER_VARIABLES,
     InstallationSettings,
 )
 from tagtower.config.presets import ABOUT, PRESETS
@@ -67,7 +68,8 @@ def installation_page() -> str:
         "# Settings of an installation",
         "",
         f"Generated from the code by `make docs`. They stand in HOME/{FILE}, as keys in the table of their section.",
-        f"`{DATABASE_VARIABLE}` and `{MEDIA_VARIABLE}` come before `places.database_url` and `places.media_url`.",
+        f"`{DATABASE_VARIABLE}` and `{MEDIA_VARIABLE}` come before `places.database_url` and `places.media_url`, and",
+        f"`{SERVER_VARIABLES}` with the name of a setting, in capitals, before that setting of `server`.",
         *_settings(all_settings(InstallationSettings)),
     ]
     return "\n".join(lines) + "\n"

@@ -1,7 +1,8 @@
 """The settings of an installation: where its parts live, and how its workers, topics and limits behave.
 
 They come from defaults, then HOME/installation.toml, then the environment: TAGTOWER_DATABASE_URL and
-TAGTOWER_MEDIA_URL, which may hold secrets and are never written down.
+TAGTOWER_MEDIA_URL, which may hold secrets and are never written down, and TAGTOWER_SERVER_NAME for each setting of the
+server. What is given on the command line comes before all of them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, ValidationError
 
@@ -19,6 +20,10 @@ from tagtower.errors import ConfigError
 
 FILE = "installation.toml"
 DATABASE_VARIABLE, MEDIA_VARIABLE = "TAGTOWER_DATABASE_URL", "TAGTOWER_MEDIA_URL"
+SERVER_VARIABLES = "TAGTOWER_SERVER_"
+"""What the variables begin with that name settings of the server; lists are separated by commas."""
+
+LogFormat: TypeAlias = Literal["json", "text"]
 
 
 class PlaceSettings(Section):
@@ -105,6 +110,37 @@ class FetchingSettings(Section):
     at_once: Positive = Field(2, description="videos that one server fetches at a time")
 
 
+class ServingSettings(Section):
+    """How the server may be reached, and what it takes."""
+
+    host: str = Field(
+        "127.0.0.1", description="address to listen on; for any but this machine's own make keys first"
+    )
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(8765, description="port to listen on")
+    secure: bool = Field(False, description="cookies only over TLS: behind a proxy that speaks it")
+    public_hosts: tuple[str, ...] = Field(
+        (), description="names by which it may be called; default this machine's own, and any elsewhere"
+    )
+    media_folders: tuple[str, ...] = Field(
+        (), description="where media may lie that are handed in by URI; default none are"
+    )
+    worker: bool = Field(True, description="whether `tagtower serve` runs a worker beside the server")
+    log_format: LogFormat = Field(
+        "json", description="a line of JSON for each entry of the log, or plain text"
+    )
+    requests_per_second: Annotated[float, Field(gt=0)] = Field(
+        50.0, description="requests of one key in the long run"
+    )
+    requests_burst: Positive = Field(200, description="requests of one key at once")
+    max_upload_bytes: Positive = Field(64 * 1024**3, description="size of one file (bytes)")
+    upload_hours: Annotated[float, Field(gt=0)] = Field(
+        24.0, description="an upload that nothing was added to for this long is removed (hours)"
+    )
+    patience_seconds: Annotated[float, Field(gt=0)] = Field(
+        30.0, description="how long a body may bring nothing, or be behind 1 KiB a second (seconds)"
+    )
+
+
 class InstallationSettings(Section):
     """All settings of an installation."""
 
@@ -114,6 +150,7 @@ class InstallationSettings(Section):
     topics: TopicSettings = TopicSettings()
     fetching: FetchingSettings = FetchingSettings()
     media: MediaSettings = MediaSettings()
+    server: ServingSettings = ServingSettings()
 
 
 def load_installation_settings(
@@ -134,11 +171,28 @@ def load_installation_settings(
     for name, variable in (("database_url", DATABASE_VARIABLE), ("media_url", MEDIA_VARIABLE)):
         if environment.get(variable):
             places[name] = environment[variable]
+    server = _from_variables(environment)
+    if isinstance(tables.get("server", {}), dict):
+        tables["server"] = {**tables.get("server", {}), **server}
     try:
         return InstallationSettings.model_validate({**tables, "places": places})
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
+        given = first["loc"][1:2]
+        source = f"{SERVER_VARIABLES}{given[0]}".upper() if given and given[0] in server else str(path)
         raise ConfigError(
-            f"{path}: {where}: {first['msg']}.", hint="The keys are listed in docs/reference/installation.md."
+            f"{source}: {where}: {first['msg']}.",
+            hint="The keys are listed in docs/reference/installation.md.",
         ) from None
+
+
+def _from_variables(environment: Mapping[str, str]) -> dict[str, Any]:
+    """Return the settings of the server that the environment names; empty variables are as none."""
+    found: dict[str, Any] = {}
+    for name, field in ServingSettings.model_fields.items():
+        text = environment.get(SERVER_VARIABLES + name.upper())
+        if text:
+            is_list = isinstance(field.default, tuple)
+            found[name] = [part.strip() for part in text.split(",") if part.strip()] if is_list else text
+    return found

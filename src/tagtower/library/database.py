@@ -27,6 +27,10 @@ AFTER_COMMIT = "tagtower_after_commit"
 
 PAGE_CACHE_KIB = 32 * 1024
 
+CONNECTIONS = 16
+"""Connections that are kept open: to open one costs more than most questions. The one that was used last is taken
+first, so that caches are warm, and no more are filled than are wanted at a time."""
+
 
 @final
 class Database:
@@ -121,7 +125,11 @@ def parse_database_url(text: str) -> URL:
 
 def _sqlite(url: URL) -> Engine:
     engine = create_engine(
-        url, poolclass=QueuePool, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}
+        url,
+        poolclass=QueuePool,
+        pool_size=CONNECTIONS,
+        pool_use_lifo=True,
+        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
     )
 
     def on_connect(connection: sqlite3.Connection, _: Any) -> None:
@@ -150,7 +158,14 @@ def _postgresql(url: URL) -> Engine:
         import psycopg  # noqa: F401
     except ImportError:
         raise MissingExtraError("A PostgreSQL database", "postgres") from None
-    return create_engine(url, pool_pre_ping=True, pool_recycle=1800, connect_args={"connect_timeout": 10})
+    return create_engine(
+        url,
+        pool_size=CONNECTIONS,
+        pool_use_lifo=True,
+        pool_pre_ping=True,
+        pool_recycle=1800,
+        connect_args={"connect_timeout": 10},
+    )
 
 
 @contextmanager

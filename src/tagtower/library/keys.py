@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeAlias, get_args
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from tagtower.errors import ConflictError, InputError, NotFoundError
 from tagtower.library.schema import api_keys, facts
@@ -22,7 +22,7 @@ ROLES: tuple[Role, ...] = get_args(Role)
 PREFIX = "tt_"
 SECRET_BYTES = 32
 MAX_KEY_NAME = 100
-SESSIONS = "session_secret"
+SESSIONS, ENDED = "session_secret", "ended_session:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +123,27 @@ def session_secret(connection: Connection) -> bytes:
     return bytes.fromhex(str(found))
 
 
+def end_session(connection: Connection, text: str, *, at: datetime, before: datetime) -> None:
+    """Let a session be none any more; ends of sessions from before `before`, which have run out, are forgotten."""
+    rows = connection.execute(select(facts.c.name, facts.c.value).where(facts.c.name.like(f"{ENDED}%"))).all()
+    old = [row.name for row in rows if str(row.value) < before.isoformat()]
+    connection.execute(delete(facts).where(facts.c.name.in_(old)))
+    if not session_ended(connection, text):
+        connection.execute(insert(facts).values(name=_ended(text), value=at.isoformat()))
+
+
+def session_ended(connection: Connection, text: str) -> bool:
+    """Return whether a session was ended by its owner."""
+    return connection.scalar(select(facts.c.name).where(facts.c.name == _ended(text))) is not None
+
+
 def hash_key(text: str) -> str:
     """Return the hash by which a key is found. A key is 256 random bits, so no slow hash is needed."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _ended(session: str) -> str:
+    return ENDED + hash_key(session)[:32]
 
 
 def _key(row: Any) -> ApiKey:

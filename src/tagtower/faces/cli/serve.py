@@ -12,13 +12,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, final
+from typing import TYPE_CHECKING, Annotated, final
 
 import typer
 
 from tagtower.errors import UsageError
 from tagtower.faces.cli import options
 from tagtower.faces.cli.output import say
+
+if TYPE_CHECKING:
+    from tagtower.config.installation import ServingSettings
 
 LONGEST_PAUSE_SECONDS = 30.0
 """Before a child that keeps dying is started again; the first pause is half a second, each twice the last."""
@@ -29,8 +32,36 @@ STEADY_SECONDS = 30.0
 DRAIN_SECONDS = 30.0
 """Children that were asked to end have so long to finish."""
 
+YIELDING = 5
+"""How much nicer the worker beside a server is than the server: whoever waits for an answer comes first."""
+
 LOOK_SECONDS = 0.1
+PR_SET_PDEATHSIG = 1
 BAD_USE = 2
+
+
+Host = Annotated[
+    str | None,
+    typer.Option("--host", help="Address to listen on; other machines reach it only with keys. [127.0.0.1]"),
+]
+Port = Annotated[int | None, typer.Option("--port", min=1, max=65535, help="Port to listen on. [8765]")]
+Secure = Annotated[
+    bool, typer.Option("--secure", help="Cookies only over TLS: behind a proxy that speaks it.")
+]
+PublicHost = Annotated[
+    list[str] | None,
+    typer.Option("--public-host", metavar="NAME", help="A name by which the server may be called."),
+]
+MediaFolder = Annotated[
+    list[Path] | None,
+    typer.Option("--media-folder", metavar="DIR", help="Where media may lie that are handed in by URI."),
+]
+Log = Annotated[
+    str | None,
+    typer.Option(
+        "--log-format", metavar="json|text", help="The server's log: lines of JSON, or text. [json]"
+    ),
+]
 
 
 def serve(
@@ -39,72 +70,96 @@ def serve(
         Path | None,
         typer.Option("--model", help="A model folder, taken in where the installation has no model yet."),
     ] = None,
-    host: Annotated[
-        str, typer.Option("--host", help="Address to listen on; other machines reach it only with keys.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")] = 8765,
+    host: Host = None,
+    port: Port = None,
     no_worker: Annotated[
         bool, typer.Option("--no-worker", help="Only serve; workers run elsewhere.")
     ] = False,
-    secure: Annotated[
-        bool, typer.Option("--secure", help="Cookies only over TLS: behind a proxy that speaks it.")
-    ] = False,
-    public_host: Annotated[
-        list[str] | None,
-        typer.Option("--public-host", metavar="NAME", help="A name by which the server may be called."),
-    ] = None,
-    media_folder: Annotated[
-        list[Path] | None,
-        typer.Option("--media-folder", metavar="DIR", help="Where media may lie that are handed in by URI."),
-    ] = None,
+    secure: Secure = False,
+    public_host: PublicHost = None,
+    media_folder: MediaFolder = None,
+    log_format: Log = None,
 ) -> int:
     """Serve an installation: API and console at one address, with a worker beside it.
 
     HOME is made if it is not there. Server and worker are processes of their own; one that dies is started again.
     Ctrl-C and SIGTERM let both finish what they are at. On this machine alone the server asks for no keys as long as
     none was made; for any other address make one first: tagtower keys HOME create NAME --role admin
+
+    What is not given here comes from TAGTOWER_SERVER_HOST and the like, then from [server] in installation.toml.
     """
     from tagtower.faces.http.settings import is_loopback
 
-    _prepare(home, need_keys=not is_loopback(host))
+    given = Given(host, port, secure, public_host, media_folder, log_format)
+    settings = given.over(home)
+    _prepare(home, need_keys=not is_loopback(settings.host))
     own = [sys.executable, "-m", "tagtower"]
-    arguments = [
-        *("--host", host, "--port", str(port)),
-        *(["--secure"] if secure else []),
-        *(part for name in public_host or () for part in ("--public-host", name)),
-        *(part for folder in media_folder or () for part in ("--media-folder", str(folder))),
-    ]
-    children = [Child("server", [*own, "serve-http", str(home), *arguments])]
-    if not no_worker:
-        children.append(Child("worker", [*own, "worker", str(home), "--quiet"]))
-    shown = f"[{host}]" if ":" in host else host
-    say(f"TagTower at http://{shown}:{port}/  (console and API; Ctrl-C ends it)")
+    children = [Child("server", [*own, "serve-http", str(home), *given.arguments()])]
+    if settings.worker and not no_worker:
+        children.append(Child("worker", [*own, "worker", str(home), "--quiet"], yields=True))
+    shown = f"[{settings.host}]" if ":" in settings.host else settings.host
+    say(f"TagTower at http://{shown}:{settings.port}/  (console and API; Ctrl-C ends it)")
     return _supervise(children, lambda: _add_model(home, model))
 
 
 def serve_http(
     home: options.Home,
-    host: Annotated[str, typer.Option("--host")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port")] = 8765,
-    secure: Annotated[bool, typer.Option("--secure")] = False,
-    public_host: Annotated[list[str] | None, typer.Option("--public-host")] = None,
-    media_folder: Annotated[list[Path] | None, typer.Option("--media-folder")] = None,
+    host: Host = None,
+    port: Port = None,
+    secure: Secure = False,
+    public_host: PublicHost = None,
+    media_folder: MediaFolder = None,
+    log_format: Log = None,
 ) -> int:
     """Serve without a worker and without being watched over; `serve` starts this."""
     from tagtower.faces.http.run import run_server
     from tagtower.faces.http.settings import ServerSettings
 
-    run_server(
-        home,
-        ServerSettings(
-            host=host,
-            port=port,
-            secure=secure,
-            hosts=tuple(name.lower() for name in public_host or ()),
-            media_folders=tuple(folder.resolve() for folder in media_folder or ()),
-        ),
-    )
+    settings = Given(host, port, secure, public_host, media_folder, log_format).over(home)
+    run_server(home, ServerSettings.of(settings), log_format=settings.log_format)
     return 0
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the command line says of the server; None and empty where it says nothing."""
+
+    host: str | None = None
+    port: int | None = None
+    secure: bool = False
+    public_hosts: list[str] | None = None
+    media_folders: list[Path] | None = None
+    log_format: str | None = None
+
+    def over(self, home: Path) -> ServingSettings:
+        """Return the settings of the server: these, then the environment's, then the file's, then the defaults.
+
+        Raises:
+            ConfigError: one cannot be.
+        """
+        from tagtower.config.installation import load_installation_settings
+
+        below = load_installation_settings(home).server
+        if self.log_format not in (None, "json", "text"):
+            raise UsageError(f"There is no log format {self.log_format!r}.", hint="Give json or text.")
+        said = {name: getattr(self, name) for name in self.__slots__ if getattr(self, name)}
+        said = {
+            **said,
+            **({"media_folders": tuple(map(str, self.media_folders))} if self.media_folders else {}),
+        }
+        return below.model_validate({**below.model_dump(), **said})
+
+    def arguments(self) -> list[str]:
+        """Return it as the arguments of `serve-http`."""
+        return [
+            *(["--host", self.host] if self.host else []),
+            *(["--port", str(self.port)] if self.port else []),
+            *(["--secure"] if self.secure else []),
+            *(part for name in self.public_hosts or () for part in ("--public-host", name)),
+            *(part for folder in self.media_folders or () for part in ("--media-folder", str(folder))),
+            *(["--log-format", self.log_format] if self.log_format else []),
+        ]
 
 
 def _prepare(home: Path, *, need_keys: bool) -> None:
@@ -148,10 +203,11 @@ def _add_model(home: Path, model: Path | None) -> None:
 @final
 @dataclass
 class Child:
-    """A process that is kept running."""
+    """A process that is kept running; one that `yields` lets others have the processor first."""
 
     name: str
     arguments: Sequence[str]
+    yields: bool = False
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     due: float = 0.0
@@ -163,7 +219,13 @@ class Child:
         if self.process is None:
             if now >= self.due:
                 # A group of its own: Ctrl-C in the terminal reaches us alone, and we ask it to end.
-                self.process = subprocess.Popen(self.arguments, start_new_session=True)
+                self.process = subprocess.Popen(
+                    self.arguments, start_new_session=True, preexec_fn=_end_with_parent()
+                )
+                if self.yields:
+                    with suppress(OSError):
+                        own = os.getpriority(os.PRIO_PROCESS, 0)
+                        os.setpriority(os.PRIO_PROCESS, self.process.pid, min(19, own + YIELDING))
                 self.started = now
             return
         code = self.process.poll()
@@ -192,6 +254,20 @@ class Child:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+
+def _end_with_parent() -> Callable[[], None] | None:
+    """Return what makes a child end with us even if we are killed, so that none keeps the port; None off Linux."""
+    if sys.platform != "linux":
+        return None
+    import ctypes
+
+    prctl = ctypes.CDLL(None).prctl
+
+    def ask() -> None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+    return ask
 
 
 def _supervise(children: Sequence[Child], meanwhile: Callable[[], None]) -> int:

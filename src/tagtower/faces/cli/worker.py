@@ -41,6 +41,7 @@ def worker(
     rest back; a second one ends it at once. With --once it ends with 1 if some videos could not be labelled, and with
     3 if none could.
     """
+    from tagtower.faces.tracing import start_tracing
     from tagtower.usecases.installation.chores import standard_chores
     from tagtower.usecases.installation.home import open_installation
     from tagtower.usecases.installation.leases import Stop
@@ -57,6 +58,7 @@ def worker(
             on_event=lambda event: _tell(event, as_json=as_json, quiet=quiet),
             device=parse_device(device),
             threads=threads,
+            within=start_tracing("tagtower-worker").span,
         )
     if as_json:
         write_json({"event": "ended", **report.to_json()})

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import APIRouter, FastAPI
 
 from tagtower.faces.http import health, metrics_route
@@ -35,6 +36,10 @@ Stores videos, labels them from a tag library that changes by the minute, and fi
 Send an API key as `Authorization: Bearer KEY`. Failures are `application/problem+json` with a `hint` that says what to
 do. A creation with an `Idempotency-Key` can be repeated safely; a change with `If-Match` overwrites nothing unseen.
 """
+
+THREADS = 16
+"""Requests that are worked at together, as many as there are connections to the database; the others wait in order.
+More threads would not answer more: only one of them runs Python at a time."""
 
 ROUTERS: tuple[APIRouter, ...] = (
     uploads.router,
@@ -68,6 +73,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        current_default_thread_limiter().total_tokens = THREADS
         yield
         parts.close()
 
@@ -81,6 +87,7 @@ def create_app(
         lifespan=lifespan,
         redirect_slashes=False,
         responses=RESPONSES,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # it would tell what was searched for
     )
     app.state.parts = parts
     add_problem_handlers(app)

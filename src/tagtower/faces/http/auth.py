@@ -59,7 +59,7 @@ def signed_in(request: Request) -> Principal | None:
         found = _by_key(request, parts, text)
     elif (cookie := session_of(request)) is not None:
         session = read_session(parts.secret, cookie, parts.installation.clock())
-        key = keys.by_id(parts.installation, session.key_id) if session and session.key_id else None
+        key = keys.by_session(parts.installation, session.text, session.key_id) if session else None
         found = None if key is None else _principal(key)
     if found is None and parts.settings.loopback and not keys.any_made(parts.installation):
         found = LOCAL

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from tagtower.faces.http.metrics import ServerMetrics
 from tagtower.faces.http.rates import Rates
 from tagtower.faces.http.settings import ServerSettings
+from tagtower.faces.tracing import Tracing
 from tagtower.media.isolation import Decoder
 from tagtower.usecases.installation import keys
 from tagtower.usecases.installation.home import Installation
@@ -35,6 +36,7 @@ class Parts:
         self.metrics = ServerMetrics()
         self.metrics.serve(installation)
         self.decoder = Decoder(installation.settings.media, workers=DECODERS)
+        self.tracing = Tracing()
         self.stopping = threading.Event()
         self.busy_uploads: set[str] = set()
         self.streams = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
@@ -18,6 +19,7 @@ from tagtower.faces.http.auth import SAFE
 from tagtower.faces.http.parts import Parts
 from tagtower.faces.http.problems import Problem, problem_response
 from tagtower.faces.http.settings import ServerSettings
+from tagtower.faces.tracing import Note
 
 log = logging.getLogger("tagtower.http")
 
@@ -61,6 +63,13 @@ class RequestFrame:
         headers = Headers(scope=scope)
         given = headers.get("x-request-id", "")
         request_id = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        facts = {"http.request.method": scope["method"], "tagtower.request_id": request_id}
+        with self._parts.tracing.span("request", facts, caller=headers) as note:
+            await self._pass(scope, receive, send, headers, request_id, note)
+
+    async def _pass(
+        self, scope: Scope, receive: Receive, send: Send, headers: Headers, request_id: str, note: Note
+    ) -> None:
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
         start = time.perf_counter()
@@ -93,8 +102,7 @@ class RequestFrame:
                 )
                 await response(scope, receive, answer)
             else:
-                limit = body_limit(scope["path"], scope["method"], self._parts.settings)
-                await self._app(scope, _counted(receive, limit), answer)
+                await self._app(scope, _guarded(receive, scope, self._parts.settings), answer)
         except ClientDisconnect:
             status = status or GONE
         except Exception:
@@ -115,6 +123,14 @@ class RequestFrame:
             seconds = time.perf_counter() - start
             route = getattr(scope.get("route"), "path", None) or "none"
             metrics.observe(scope["method"], route, status, seconds)
+            note(
+                f"{scope['method']} {route}",
+                {
+                    "http.route": route,
+                    "http.response.status_code": status,
+                    "tagtower.principal": state.get("principal"),
+                },
+            )
             log.info(
                 "request",
                 extra={
@@ -158,20 +174,35 @@ def body_limit(path: str, method: str, settings: ServerSettings) -> int:
     return settings.max_import_bytes if IMPORT.fullmatch(path) else settings.max_body_bytes
 
 
-def _counted(receive: Receive, limit: int) -> Receive:
-    """Let no more through than the limit, whatever was announced."""
-    seen = 0
+def _guarded(receive: Receive, scope: Scope, settings: ServerSettings) -> Receive:
+    """Let no more through than the limit, whatever was announced, and wait for nobody who sends next to nothing."""
+    limit = body_limit(scope["path"], scope["method"], settings)
+    begun, seen, whole = time.monotonic(), 0, False
 
-    async def counted() -> Message:
-        nonlocal seen
-        message = await receive()
+    async def guarded() -> Message:
+        nonlocal seen, whole
+        if whole:  # what is waited for now is that the client goes away
+            return await receive()
+        behind = begun + seen / settings.slowest_bytes_per_second - time.monotonic()
+        try:
+            async with asyncio.timeout(settings.patience_seconds + min(0.0, behind)):
+                message = await receive()
+        except TimeoutError:
+            raise Problem(
+                408,
+                "too-slow",
+                "The rest of the request did not come in time.",
+                hint="Of an upload what came is kept: ask for its offset with HEAD, and go on from there.",
+                headers={"Connection": "close"},
+            ) from None
         if message["type"] == "http.request":
             seen += len(message.get("body", b""))
+            whole = not message.get("more_body", False)
             if seen > limit:
                 raise _too_large(limit)
         return message
 
-    return counted
+    return guarded
 
 
 def _too_large(limit: int) -> Problem:
@@ -201,3 +232,16 @@ class JsonLines(logging.Formatter):
         if record.exc_info:
             entry["trace"] = self.formatException(record.exc_info)
         return json.dumps(entry, ensure_ascii=False, default=str)
+
+
+@final
+class TextLines(logging.Formatter):
+    """A line of plain text for each entry, with the same facts; traces follow on lines of their own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the entry as a line."""
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        facts: dict[str, Any] = getattr(record, "facts", {})
+        told = "".join(f" {name}={json.dumps(value, default=str)}" for name, value in facts.items())
+        line = f"{at} {record.levelname.lower()} {record.name}: {record.getMessage()}{told}"
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line

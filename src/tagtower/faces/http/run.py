@@ -5,32 +5,43 @@ from __future__ import annotations
 import logging
 import socket
 import sys
+import tempfile
 import threading
 from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
 
+from tagtower.config.installation import LogFormat
 from tagtower.errors import TagTowerError, UsageError
 from tagtower.faces.http.app import create_app
+from tagtower.faces.http.connections import PatientProtocol
 from tagtower.faces.http.parts import Parts
-from tagtower.faces.http.requests import JsonLines
+from tagtower.faces.http.requests import JsonLines, TextLines
 from tagtower.faces.http.settings import ServerSettings
+from tagtower.faces.tracing import start_tracing
 from tagtower.usecases.installation.home import open_installation
+from tagtower.usecases.installation.uploads import UPLOADS
 
 DRAIN_SECONDS = 20
 """Requests that are being answered have so long to end."""
 
 KEEP_ALIVE_SECONDS = 15
 
+SWITCH_SECONDS = 0.001
+"""A thread that works lets another one go on after so long. At Python's own five milliseconds a short answer waits for
+long ones at every row that it reads, since each gives the interpreter away for a moment."""
 
-def run_server(home: Path, settings: ServerSettings) -> None:
+
+def run_server(home: Path, settings: ServerSettings, *, log_format: LogFormat = "json") -> None:
     """Serve the installation in the folder `home` until SIGTERM or Ctrl-C.
 
     Raises:
         UsageError: there is none, or the address is taken.
     """
-    log_json()
+    start_log(log_format)
+    sys.setswitchinterval(SWITCH_SECONDS)
+    tracing = start_tracing("tagtower-server")
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listening, open_installation(home) as installation:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -41,25 +52,31 @@ def run_server(home: Path, settings: ServerSettings) -> None:
                 f"Nothing can listen at {settings.host}:{settings.port}: {error.strerror or error}.",
                 hint="Give another --port, or end the program that has it.",
             ) from error
+        # What a form carries is kept there until it is whole: on the installation's disk, not in the system's memory.
+        uploads = installation.home / UPLOADS
+        uploads.mkdir(mode=0o700, exist_ok=True)
+        tempfile.tempdir = str(uploads)
         app = create_app(installation, settings=settings)
+        app.state.parts.tracing = tracing
         config = uvicorn.Config(
             app,
+            http=PatientProtocol,
+            ws="none",
             log_config=None,
             access_log=False,
             server_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=DRAIN_SECONDS,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            h11_max_incomplete_event_size=64 * 1024,
         )
         server = _Server(config, app.state.parts)
         server.run(sockets=[listening])
 
 
-def log_json() -> None:
-    """Write the log to stderr, a line of JSON for each entry."""
+def start_log(form: LogFormat) -> None:
+    """Write the log to stderr, a line for each entry."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
+    handler.setFormatter(JsonLines() if form == "json" else TextLines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

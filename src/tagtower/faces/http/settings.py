@@ -6,6 +6,8 @@ import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tagtower.config.installation import ServingSettings
+
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]", "::1")
 
 
@@ -26,11 +28,29 @@ class ServerSettings:
     max_upload_bytes: int = 64 * 1024**3
     max_import_bytes: int = 64 * 1024**2
     max_body_bytes: int = 1024**2
+    patience_seconds: float = 30.0  # without a byte of a body, or behind the slowest rate
+    slowest_bytes_per_second: float = 1024.0
     requests_per_second: float = 50.0
     requests_burst: int = 200
     refusals_per_minute: int = 20
     upload_hours: float = 24.0
     reply_hours: float = 24.0
+
+    @classmethod
+    def of(cls, given: ServingSettings) -> ServerSettings:
+        """Return the settings of an installation as the server takes them."""
+        return cls(
+            host=given.host,
+            port=given.port,
+            hosts=tuple(name.lower() for name in given.public_hosts),
+            secure=given.secure,
+            media_folders=tuple(Path(folder).resolve() for folder in given.media_folders),
+            max_upload_bytes=given.max_upload_bytes,
+            patience_seconds=given.patience_seconds,
+            requests_per_second=given.requests_per_second,
+            requests_burst=given.requests_burst,
+            upload_hours=given.upload_hours,
+        )
 
     @property
     def loopback(self) -> bool:

@@ -11,7 +11,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, ScalarSelect, and_, func, literal, null, or_, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    ScalarSelect,
+    and_,
+    bindparam,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+)
 
 from tagtower.errors import NotFoundError
 from tagtower.library.schema import barred, models, suggestions, tag_names, tags, verdicts
@@ -23,6 +35,45 @@ OWN, ROOT = tags.alias("own"), tags.alias("root")  # once: to make one costs as 
 
 YES = ("accept", "add")
 """The verdicts by which a video has a tag."""
+
+_VIDEO_IDS: BindParameter[Any] = bindparam("video_ids", expanding=True)
+
+
+def _rooted(table: Any, *columns: Any) -> Any:
+    """Return what a table holds of videos, each row with the tag as which its own is read today."""
+    return (
+        select(table.c.video_id, ROOT.c.id.label("tag_id"), ROOT.c.text.label("tag"), ROOT.c.state, *columns)
+        .select_from(table)
+        .join(tags, tags.c.id == table.c.tag_id)
+        .join(ROOT, ROOT.c.id == func.coalesce(tags.c.merged_into, tags.c.id))
+        .where(table.c.video_id.in_(_VIDEO_IDS))
+    )
+
+
+# Made once: to put such a question together costs more than to have a page of videos answered.
+SAID_OR_BARRED = _rooted(
+    verdicts, verdicts.c.verdict, verdicts.c.author, verdicts.c.at, verdicts.c.tag_id.label("own")
+).union_all(
+    _rooted(
+        barred,
+        literal("barred").label("verdict"),
+        literal("").label("author"),
+        null().label("at"),
+        barred.c.tag_id.label("own"),
+    )
+)
+PRESENT = (
+    select(tags.c.id, ROOT.c.id, ROOT.c.text, ROOT.c.state, ROOT.c.suggestable)
+    .join(ROOT, ROOT.c.id == func.coalesce(tags.c.merged_into, tags.c.id))
+    .where(tags.c.id.in_(bindparam("tag_ids", expanding=True)))
+)
+_SUGGESTIONS = [suggestions.c[name] for name in ("video_id", "tag_id", "rank", "distance", "score", "origin")]
+WITHOUT_EVIDENCE, WITH_EVIDENCE = (
+    select(*_SUGGESTIONS, spoke).where(
+        suggestions.c.model_id == bindparam("model_id"), suggestions.c.video_id.in_(_VIDEO_IDS)
+    )
+    for spoke in (null().label("evidence"), suggestions.c.evidence)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +232,7 @@ def said_tags(connection: Connection, video_ids: Collection[int]) -> dict[int, t
 def shown_tags(
     connection: Connection, video_ids: Collection[int], model_id: int | None, *, evidence: bool = False
 ) -> dict[int, tuple[ShownTag, ...]]:
-    """Return the tags that videos show, in two questions for all of them; videos without any are left out.
+    """Return the tags that videos show, in three questions for all of them; videos without any are left out.
 
     Persons' tags come first, by text; then the suggestions, by their probability, and where the model has none by
     rank, its own before those of sweeps.
@@ -190,28 +241,14 @@ def shown_tags(
     found: dict[int, list[ShownTag]] = {}
     suggested: dict[tuple[int, int], tuple[tuple[Any, ...], ShownTag]] = {}
     if model_id is not None and video_ids:
-        columns = [
-            suggestions.c.video_id,
-            ROOT.c.id.label("tag_id"),
-            ROOT.c.text.label("tag"),
-            ROOT.c.state,
-            ROOT.c.suggestable,
-            suggestions.c.rank,
-            suggestions.c.distance,
-            suggestions.c.score,
-            suggestions.c.origin,
-            suggestions.c.evidence if evidence else null().label("evidence"),
-        ]
-        rows = connection.execute(
-            select(*columns)
-            .join(tags, tags.c.id == suggestions.c.tag_id)
-            .join(ROOT, ROOT.c.id == func.coalesce(tags.c.merged_into, tags.c.id))
-            .where(suggestions.c.model_id == model_id, suggestions.c.video_id.in_(list(video_ids)))
-        )
-        for video, tag_id, text, state, suggestable, rank, distance, score, origin, spoke in rows:
+        asked = {"model_id": model_id, "video_ids": list(video_ids)}
+        rows: Any = connection.execute(WITH_EVIDENCE if evidence else WITHOUT_EVIDENCE, asked).all()
+        today = _present(connection, {row[1] for row in rows})
+        for video, own, rank, distance, score, origin, spoke in rows:
+            tag_id, text, active, suggestable = today[own]
             key = (video, tag_id)
             mine = said[video].get(tag_id) if video in said else None
-            if state != "active" or (mine is not None and mine.verdict not in YES):
+            if not active or (mine is not None and mine.verdict not in YES):
                 continue
             if mine is None and (not suggestable or key in closed):
                 continue
@@ -236,31 +273,10 @@ def _said(
     if not video_ids:
         return {}, set()
 
-    def rooted(table: Any, *columns: Any) -> Any:
-        return (
-            select(
-                table.c.video_id, ROOT.c.id.label("tag_id"), ROOT.c.text.label("tag"), ROOT.c.state, *columns
-            )
-            .select_from(table)
-            .join(tags, tags.c.id == table.c.tag_id)
-            .join(ROOT, ROOT.c.id == func.coalesce(tags.c.merged_into, tags.c.id))
-            .where(table.c.video_id.in_(list(video_ids)))
-        )
-
-    words = rooted(
-        verdicts, verdicts.c.verdict, verdicts.c.author, verdicts.c.at, verdicts.c.tag_id.label("own")
-    )
-    closed = rooted(
-        barred,
-        literal("barred").label("verdict"),
-        literal("").label("author"),
-        null().label("at"),
-        barred.c.tag_id.label("own"),
-    )
     said: dict[int, dict[int, SaidTag]] = {}
     newest: dict[tuple[int, int], tuple[datetime, int]] = {}
     shut: set[tuple[int, int]] = set()
-    for row in connection.execute(words.union_all(closed)):
+    for row in connection.execute(SAID_OR_BARRED, {"video_ids": list(video_ids)}):
         key = (row.video_id, row.tag_id)
         if row.verdict == "barred":
             shut.add(key)
@@ -271,6 +287,12 @@ def _said(
             one = SaidTag(row.tag_id, row.tag, row.verdict, row.author, row.at, row.state)
             said.setdefault(row.video_id, {})[row.tag_id] = one
     return said, shut
+
+
+def _present(connection: Connection, tag_ids: Collection[int]) -> dict[int, tuple[int, str, bool, bool]]:
+    """Return number and text of the tags as which tags are read today, whether these are active, and suggestable."""
+    rows = connection.execute(PRESENT, {"tag_ids": list(tag_ids)})
+    return {row[0]: (row[1], row[2], row[3] == "active", row[4]) for row in rows}
 
 
 def _sorted(said: Iterable[SaidTag]) -> tuple[SaidTag, ...]:

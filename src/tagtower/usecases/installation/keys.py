@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from tagtower.errors import UsageError
@@ -56,12 +57,6 @@ def by_text(installation: Installation, text: str) -> ApiKey | None:
         return keys.find_key(connection, text)
 
 
-def by_id(installation: Installation, key_id: int) -> ApiKey | None:
-    """Return the key with this number, None where it opens nothing."""
-    with installation.database.read() as connection:
-        return keys.key_by_id(connection, key_id)
-
-
 def any_made(installation: Installation) -> bool:
     """Return whether a key was ever made."""
     with installation.database.read() as connection:
@@ -72,6 +67,19 @@ def session_secret(installation: Installation) -> bytes:
     """Return what signs the console's sessions."""
     with installation.database.write() as connection:
         return keys.session_secret(connection)
+
+
+def end_session(installation: Installation, text: str, lasts: timedelta) -> None:
+    """Let a session be none any more, on every server of the installation; none is older than `lasts`."""
+    with installation.database.write() as connection:
+        now = installation.clock()
+        keys.end_session(connection, text, at=now, before=now - lasts)
+
+
+def by_session(installation: Installation, text: str, key_id: int) -> ApiKey | None:
+    """Return the key that a session was opened with; None where one of them opens nothing any more."""
+    with installation.database.read() as connection:
+        return None if keys.session_ended(connection, text) else keys.key_by_id(connection, key_id)
 
 
 def parse_role(text: str) -> Role:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from stat import S_ISREG
 from typing import Any, BinaryIO, final
 
 from tagtower.errors import ConflictError, InputError, NotFoundError
@@ -189,8 +190,13 @@ def remove_idle(installation: Installation, hours: float) -> int:
     removed = len(idle)
     folder = installation.home / UPLOADS
     for path in folder.iterdir() if folder.is_dir() else ():
-        stray = path.is_file() and path.name[:32] not in known
-        if stray and path.stat().st_mtime < before.timestamp():
+        if path.name[:32] in known:
+            continue
+        try:
+            status = path.stat()
+        except FileNotFoundError:  # another request was done with it just now
+            continue
+        if S_ISREG(status.st_mode) and status.st_mtime < before.timestamp():
             path.unlink(missing_ok=True)
             removed += 1
     return removed

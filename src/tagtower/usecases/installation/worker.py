@@ -7,9 +7,10 @@ written in one transaction with its change of shelf, and only by who holds its l
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import Any, final
+from typing import Any, TypeAlias, final
 
 from tagtower.errors import ConflictError, StorageError, TagTowerError
 from tagtower.library import workers
@@ -38,6 +39,10 @@ CHORE_SECONDS = 1.0
 """How often a busy worker asks whether there is other work."""
 
 
+Within: TypeAlias = Callable[[str, Mapping[str, Any]], AbstractContextManager[object]]
+"""Gives a context for a piece of work with a name and facts."""
+
+
 def run_worker(
     installation: Installation,
     *,
@@ -47,6 +52,7 @@ def run_worker(
     on_event: Listener = lambda event: None,
     device: Device = "auto",
     threads: int | None = None,
+    within: Within = lambda name, facts: nullcontext(),
 ) -> WorkerReport:
     """Label unlabelled videos, and do chores between batches, until asked to stop.
 
@@ -57,12 +63,13 @@ def run_worker(
         once: end when nothing is left to do now, rather than wait for more.
         stop: asks it to end.
         threads: CPU threads of the towers, 0 for one per core; default what the model was trained with.
+        within: what surrounds the writing of each batch, such as a span of a trace.
     Raises:
         ConflictError: `once`, and there is no active model.
         StorageError: `once`, and database or disk stayed out of order.
         ModelError: the folder of the active model is damaged.
     """
-    return _Worker(installation, once, stop or Stop(), chores, on_event, device, threads).run()
+    return _Worker(installation, once, stop or Stop(), chores, on_event, device, threads, within).run()
 
 
 @final
@@ -78,6 +85,7 @@ class _Worker:
         on_event: Listener,
         device: Device,
         threads: int | None,
+        within: Within,
     ) -> None:
         self._installation = installation
         self._database = installation.database
@@ -88,6 +96,7 @@ class _Worker:
         self._tell = on_event
         self._device: Device = device
         self._threads = threads
+        self._within = within
         self._tags = TagSource(installation.database)
         self._vectors: VectorStore = vector_store(installation.database, installation.vectors)
         self._held = HeldLeases()
@@ -209,8 +218,10 @@ class _Worker:
                     self._do_chores(labeller)
 
     def _finish(self, labeller: Labeller, ready: Sequence[Seen | NotSeen]) -> None:
-        if not self._shelver.finish(labeller, ready):
-            self._replaced = True
+        facts = {"tagtower.videos": [one.id for one in ready], "tagtower.model": labeller.model.name}
+        with self._within("label videos", facts):
+            if not self._shelver.finish(labeller, ready):
+                self._replaced = True
 
     def _leases(self, model: ModelRecord) -> Iterator[LeasedVideo]:
         """Lease videos as they are asked for; none any more once the model is replaced."""

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from tagtower.faces.console.access import Editor
 from tagtower.faces.console.render import back_of, go, page
 from tagtower.faces.console.routes import ConsoleRoute, failure
-from tagtower.faces.http.auth import signed_in
+from tagtower.faces.http.auth import session_of, signed_in
 from tagtower.faces.http.parts import parts_of
 from tagtower.faces.http.sessions import LASTS, cookie_name, new_session
 from tagtower.library.keys import PREFIX
@@ -72,7 +72,10 @@ def sign_in(
 
 @router.post("/sign-out")
 def sign_out(seat: Editor) -> Response:
-    """End the session in this browser."""
+    """End the session, here and wherever else somebody has its cookie."""
+    text = session_of(seat.request)
+    if text is not None:
+        keys.end_session(seat.installation, text, LASTS)
     answer = go("/sign-in")
     secure = seat.parts.settings.secure
     answer.delete_cookie(cookie_name(secure), path="/", secure=secure, httponly=True, samesite="strict")

@@ -107,15 +107,19 @@ async def create(
     """Takes a video in at one go: the file as the body, with what is said of it in the query, or in a form as `file`;
     or as JSON a `uri` that the server fetches or reads, or a title alone. Large files are better sent as an upload."""
 
+    body: Reference | None = None
+    if request.headers.get("content-type", "").split(";")[0].strip() == "application/json":
+        body = await read_reference(request, server.settings.max_body_bytes)
+
     async def work() -> Answer:
-        if request.headers.get("content-type", "").split(";")[0].strip() == "application/json":
-            body = await read_reference(request, server.settings.max_body_bytes)
+        if body is not None:
             put = await refer(server, principal, body)
         else:
             put = await receive(server, principal, request, about)
         return Answer(put.to_json(), 201, {"Location": f"/v1/videos/{put.video_id}"}, put.video_id)
 
-    return await Once(server, principal, request, key).run_async(work)
+    said = None if body is None else body.model_dump(mode="json")
+    return await Once(server, principal, request, key, said).run_async(work)
 
 
 @router.get("", summary="Find videos", responses=example({"videos": [EXAMPLE_VIDEO], "next": None}))
