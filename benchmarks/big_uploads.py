@@ -107,11 +107,11 @@ def killed(made: Place, size: int) -> Iterator[tuple[str, bool]]:
     """Kill the server in the middle of an upload, then server and worker in the middle of labelling."""
     with serving(made) as served:
         served.ready()
-        large = Large(made, size)
+        large, uploads = Large(made, size), made.home / "uploads"
         with client(served, made) as asking:
             path = asking.post("/v1/videos/uploads", json={"length": size}).headers["Location"]
             with suppress(httpx.HTTPError):
-                asking.patch(path, headers={"Upload-Offset": "0"}, content=broken(served, large))
+                asking.patch(path, headers={"Upload-Offset": "0"}, content=broken(served, large, uploads))
             served.ready()
             offset = int(asking.head(path).headers["Upload-Offset"])
             yield f"killed in mid-upload, {offset:,} of {size:,} bytes are kept", 0 < offset < size
@@ -134,13 +134,17 @@ def killed(made: Place, size: int) -> Iterator[tuple[str, bool]]:
     yield f"{text}; {'; '.join(faults) or 'the ledger balances'}", labelled and not faults
 
 
-def broken(served: Served, large: Large) -> Iterator[bytes]:
+def broken(served: Served, large: Large, uploads: Path) -> Iterator[bytes]:
     """Yield half of a file and kill the server."""
     sent = 0
     for piece in large.pieces():
         yield piece
         sent += len(piece)
         if sent > large.size // 2:
+            # What was sent may still lie in buffers of the system: there is nothing to lose before some is written.
+            end = time.monotonic() + 60
+            while not any(one.stat().st_size for one in uploads.glob("*.part")) and time.monotonic() < end:
+                time.sleep(0.02)
             kill(served, "serve-http")
             return
 
