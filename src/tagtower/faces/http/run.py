@@ -21,7 +21,7 @@ from tagtower.faces.http.requests import JsonLines, TextLines
 from tagtower.faces.http.settings import ServerSettings
 from tagtower.faces.tracing import start_tracing
 from tagtower.usecases.installation.home import open_installation
-from tagtower.usecases.installation.uploads import UPLOADS
+from tagtower.usecases.installation.scratch import UPLOADS
 
 DRAIN_SECONDS = 20
 """Requests that are being answered have so long to end."""
