@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import insert, update
 
+from ..apps import make_app
+
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
 
@@ -146,11 +148,10 @@ def look(empty_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def console(installation: Installation) -> Iterator[Callable[..., Browser]]:
     from starlette.testclient import TestClient
 
-    from tagtower.faces.http.app import create_app
     from tagtower.usecases.installation import keys
 
     model = Model()
-    app = create_app(installation, labeller=model)
+    app = make_app(installation, labeller=model)
     clients: list[TestClient] = []
 
     def open_console(role: str | None = "editor", *, keyed: bool = True) -> Browser:

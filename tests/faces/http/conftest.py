@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from ...live_server import listening
+from ..apps import make_app
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
@@ -144,13 +145,12 @@ def _serve(source: Path, tmp_path: Path, *, with_keys: bool) -> Iterator[Served]
 def _served(installation: Installation, *, with_keys: bool) -> Iterator[Served]:
     from starlette.testclient import TestClient
 
-    from tagtower.faces.http.app import create_app
     from tagtower.faces.http.settings import ServerSettings
     from tagtower.library.keys import ROLES
     from tagtower.usecases.installation import keys
 
     made = {role: keys.create(installation, role, role).text for role in ROLES} if with_keys else {}
-    app = create_app(installation, settings=ServerSettings(requests_burst=10_000))
+    app = make_app(installation, settings=ServerSettings(requests_burst=10_000))
     with TestClient(app, base_url=LOCAL, raise_server_exceptions=False) as client:
         yield Served(installation, client, made)
 
@@ -169,7 +169,6 @@ class Live:
 def live(filled_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """A listening server of an installation with a model, tags and labelled videos, and a key for every role."""
     from tagtower.config.installation import FILE
-    from tagtower.faces.http.app import create_app
     from tagtower.faces.http.settings import ServerSettings
     from tagtower.library.keys import ROLES
     from tagtower.usecases.installation import keys
@@ -181,6 +180,6 @@ def live(filled_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         file.write('[fetching]\nprivate_hosts = ["127.0.0.1"]\n')
     with open_installation(home, environment={}) as installation:
         made = {role: keys.create(installation, role, role).text for role in ROLES}
-        app = create_app(installation, settings=ServerSettings(requests_burst=10_000))
+        app = make_app(installation, settings=ServerSettings(requests_burst=10_000))
         with listening(app) as url:
             yield Live(url, installation, made, app.state.parts)
