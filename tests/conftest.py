@@ -8,7 +8,7 @@ import secrets
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -238,7 +238,6 @@ class Databases:
 
     request: pytest.FixtureRequest
     folders: pytest.TempPathFactory
-    opened: ExitStack
     _migrated: dict[str, Database] = field(default_factory=dict)
 
     def migrated(self, engine: str) -> Database:
@@ -246,14 +245,19 @@ class Databases:
         from tagtower.library.migrate import upgrade
 
         if engine not in self._migrated:
-            made = self.opened.enter_context(self.new(engine, self.folders.mktemp("migrated")))
-            upgrade(made)
-            self._migrated[engine] = made
+            self._migrated[engine] = self._made(engine, self.folders.mktemp("migrated"), None)
+            upgrade(self._migrated[engine])
         return self._migrated[engine]
 
     @contextmanager
     def new(self, engine: str, folder: Path, like: Database | None = None) -> Iterator[Database]:
         """An empty database, or a copy of `like`: a file in `folder`, or one of a server that the tests bring along."""
+        with self._made(engine, folder, like) as database:
+            yield database
+        if engine == "postgresql":
+            self._administer(f"DROP DATABASE {database.url.database} WITH (FORCE)")
+
+    def _made(self, engine: str, folder: Path, like: Database | None) -> Database:
         from tagtower.library.database import Database
 
         if like is not None:
@@ -263,15 +267,11 @@ class Databases:
             if like is not None:
                 assert not Path(f"{like.url.database}-wal").exists(), "something is not in the file yet"
                 shutil.copyfile(str(like.url.database), file)
-            with Database.file(file) as database:
-                yield database
-            return
+            return Database.file(file)
         name = f"t{secrets.token_hex(6)}"
         template = "template1" if like is None else like.url.database
         self._administer(f"CREATE DATABASE {name} TEMPLATE {template}")
-        with Database(self._server.set(database=name)) as database:
-            yield database
-        self._administer(f"DROP DATABASE {name} WITH (FORCE)")
+        return Database(self._server.set(database=name))
 
     @property
     def _server(self) -> URL:
@@ -285,11 +285,8 @@ class Databases:
 
 
 @pytest.fixture(scope="session")
-def databases(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Databases]:
-    with ExitStack() as opened:
-        yield Databases(request, tmp_path_factory, opened)
+def databases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Databases:
+    return Databases(request, tmp_path_factory)
 
 
 @pytest.fixture(params=ENGINES)

@@ -57,7 +57,7 @@ def test_failures_become_exit_codes(monkeypatch, error, code):
     def fail(*arguments: object, **options: object) -> None:
         raise error
 
-    monkeypatch.setattr(frame, "app", fail)
+    monkeypatch.setattr(frame, "_command", lambda: fail)
     monkeypatch.setattr(frame, "_drop_stdout", lambda: None)
     assert main([]) == code
 
@@ -66,7 +66,7 @@ def test_an_expected_failure_says_what_to_do_and_shows_no_traceback(monkeypatch,
     def fail(*arguments: object, **options: object) -> None:
         raise StorageError("the disk is full", hint="Free some space.")
 
-    monkeypatch.setattr(frame, "app", fail)
+    monkeypatch.setattr(frame, "_command", lambda: fail)
     main([])
     assert capsys.readouterr().err == "tagtower: the disk is full\n  Free some space.\n"
 
@@ -75,7 +75,7 @@ def test_a_bug_shows_its_traceback_and_where_to_report_it(monkeypatch, capsys):
     def fail(*arguments: object, **options: object) -> None:
         raise ZeroDivisionError("of all things")
 
-    monkeypatch.setattr(frame, "app", fail)
+    monkeypatch.setattr(frame, "_command", lambda: fail)
     main([])
     told = capsys.readouterr().err
     assert "Traceback" in told

@@ -61,6 +61,7 @@ def colours(tmp_path_factory):
     return folder, tags
 
 
+@pytest.mark.slow
 def test_named_clips_teach_the_pictures_of_the_nameless(tagtower, job, colours, tmp_path):
     folder, tags = colours
     sets = [part for one in (*job.overrides, "train.epochs=30", "train.keep=last") for part in ("--set", one)]
@@ -117,6 +118,7 @@ def save_clip(folder, seed):
     return folder
 
 
+@pytest.mark.slow
 def test_a_dual_encoder_tags_pictures_before_any_training(tagtower, archive, tmp_path):
     folder, tags = archive
     clip = save_clip(tmp_path / "clip", 0)

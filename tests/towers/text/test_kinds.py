@@ -46,7 +46,7 @@ def examples(of, count: int, seed: int) -> MemoryExamples:
     return MemoryExamples([(WORDS[one], WORDS[other]) for one, other in chosen], features)
 
 
-@pytest.mark.parametrize("own", [False, True], ids=["shared", "own"])
+@pytest.mark.parametrize("own", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["shared", "own"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_learns(kind: str, own: bool) -> None:
     settings = settings_from(

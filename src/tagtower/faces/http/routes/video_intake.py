@@ -126,7 +126,10 @@ def _allowed(server: Parts, uri: str) -> str:
             "The server reads no media from there.",
             hint="Send the file itself, or an http, https or file address that it may read.",
         )
-    path = Path(unquote(parts.path)).resolve()
+    try:
+        path = Path(unquote(parts.path)).resolve()
+    except (OSError, ValueError):  # links in a circle, a null byte: such a path leads nowhere
+        path = Path()
     if not any(path.is_relative_to(folder) for folder in folders):
         raise UsageError(
             "The server may not read there.",
