@@ -123,6 +123,8 @@ class Once:
 
     async def run_async(self, work: Callable[[], Awaitable[Answer]]) -> Response:
         """Do the work, or answer as before."""
+        if self._key is None:
+            return (await work()).response()
         before = await run_in_threadpool(self._before)
         if before is not None:
             return before

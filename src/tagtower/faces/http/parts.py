@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from typing import Annotated, final
+from collections.abc import Callable
+from typing import Annotated, ParamSpec, TypeVar, final
 
 from fastapi import Depends, Request
+from fastapi.concurrency import run_in_threadpool
 
 from tagtower.faces.http.metrics import ServerMetrics
 from tagtower.faces.http.rates import Rates
@@ -16,8 +19,16 @@ from tagtower.usecases.installation import keys
 from tagtower.usecases.installation.home import Installation
 from tagtower.usecases.installation.questions import Answering, LazyRecommender
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 DECODERS = 1
 """Processes that look at files which come in; more would only take the cores from the workers."""
+
+
+LOOKS = DECODERS + 2
+"""So many requests at most are at media at a time, the one whose file is decoded and those that copy theirs: all others
+wait without a thread, or searches would wait for them."""
 
 
 @final
@@ -41,6 +52,12 @@ class Parts:
         self.busy_uploads: set[str] = set()
         self.streams = 0
         self.fetches = 0
+        self._looks = asyncio.Semaphore(LOOKS)
+
+    async def look(self, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+        """Do in a thread what looks at media, when it is its turn."""
+        async with self._looks:
+            return await run_in_threadpool(work, *arguments, **named)
 
     def close(self) -> None:
         """End what runs beside the server."""
@@ -56,4 +73,10 @@ def parts_of(request: Request) -> Parts:
     return found
 
 
-Server = Annotated[Parts, Depends(parts_of)]
+async def _parts_of(request: Request) -> Parts:
+    return parts_of(request)
+
+
+Server = Annotated[Parts, Depends(_parts_of)]
+"""The parts, for a route. What a route depends on is awaited where it waits for nothing: anything else goes through a
+thread and back, and half of what an answer takes is that."""

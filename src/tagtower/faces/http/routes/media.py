@@ -32,6 +32,9 @@ PICTURE: dict[int | str, dict[str, Any]] = {
     200: {"description": "A JPEG.", "content": {"image/jpeg": {**BINARY, "example": "(bytes)"}}},
     304: {"description": "It is the one that you have."},
 }
+AT_ONCE = 1024**2
+"""Up to so many bytes are read at one go: a stream goes through a thread and back for every block."""
+
 Range = Annotated[str | None, Header(alias="Range", description="Bytes.", examples=["bytes=0-1023"])]
 IfRange = Annotated[str | None, Header(alias="If-Range", description="Only of this ETag; else the whole.")]
 
@@ -82,24 +85,29 @@ def play(
     if request.method == "HEAD":
         media.close()
         return Response(None, status, headers)
-    return StreamingResponse(media.read(start, end - start), status, headers)
+    blocks = media.read(start, end - start)
+    if end - start <= AT_ONCE:
+        return Response(b"".join(blocks), status, headers)
+    return StreamingResponse(blocks, status, headers)
 
 
 @router.get("/{video_id}/thumbnail", summary="A picture", response_class=Response, responses=PICTURE)
-def small_picture(
+async def small_picture(
     server: Server, principal: ForTerminal, video_id: VideoId, if_none_match: IfNoneMatch = None
 ) -> Response:
     """Returns the picture in the middle of the video, 256 pixels square."""
-    return _picture(thumbnail(server.installation, video_id, server.decoder), if_none_match)
+    return _picture(
+        await server.look(thumbnail, server.installation, video_id, server.decoder), if_none_match
+    )
 
 
 @router.get("/{video_id}/strip", summary="Eight pictures", response_class=Response, responses=PICTURE)
-def picture_strip(
+async def picture_strip(
     server: Server, principal: ForTerminal, video_id: VideoId, if_none_match: IfNoneMatch = None
 ) -> Response:
     """Returns eight pictures from all over the video side by side, each 160 pixels square, to be shown one after the
     other."""
-    return _picture(strip(server.installation, video_id, server.decoder), if_none_match)
+    return _picture(await server.look(strip, server.installation, video_id, server.decoder), if_none_match)
 
 
 def parse_range(text: str, size: int) -> tuple[int, int] | None:

@@ -98,11 +98,12 @@ async def append(
     summary="Take an upload in",
     responses={201: example(EXAMPLE_PUT)[200]},
 )
-def complete(server: Server, principal: ForTerminal, upload_id: UploadId, body: About) -> Response:
+async def complete(server: Server, principal: ForTerminal, upload_id: UploadId, body: About) -> Response:
     """Looks at the file, compares its SHA-256 if one is given, and puts it on the unlabelled shelf, where a worker
     takes it. Asked again, it answers the same."""
     with _alone(server, upload_id):
-        result, video_id = uploads.complete(
+        result, video_id = await server.look(
+            uploads.complete,
             server.installation,
             principal.name,
             upload_id,

@@ -56,7 +56,7 @@ async def receive(server: Parts, principal: Principal, request: Request, about: 
                 raise RequestValidationError(
                     [{**one, "loc": ("body", *one["loc"])} for one in error.errors()]
                 ) from error
-        return await run_in_threadpool(
+        return await server.look(
             take_file,
             server.installation,
             path,
@@ -69,7 +69,7 @@ async def receive(server: Parts, principal: Principal, request: Request, about: 
 async def refer(server: Parts, principal: Principal, body: Reference) -> Any:
     """Take in a video that is fetched, one whose media stay where they lie, or one of words alone."""
     if body.uri is None or not is_web(body.uri):
-        return await run_in_threadpool(_named, server, principal, body)
+        return await server.look(_named, server, principal, body)
     if server.fetches >= server.installation.settings.fetching.at_once:
         raise Problem(
             503,
