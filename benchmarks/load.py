@@ -1,6 +1,6 @@
 """Terminals that hand in, search and play at once, on a real server beside a worker that labels.
 
-    python benchmarks/load.py [--terminals 50] [--seconds 60] [--pause 0.5] [--engine sqlite]
+    python benchmarks/load.py [--terminals 50] [--seconds 60] [--pause 1] [--engine sqlite]
 
 Each terminal does one thing after the other, with a pause between that is exponentially distributed: half of what it
 does are searches (by tag, by words, by likeness), a third is playing a range, a sixth is handing in a small clip, at
@@ -52,7 +52,7 @@ def main() -> int:
     )
     parser.add_argument("--terminals", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--pause", type=float, default=0.5, help="mean seconds between two things")
+    parser.add_argument("--pause", type=float, default=1.0, help="mean seconds between two things")
     parser.add_argument("--engine", choices=["sqlite", "postgresql"], default="sqlite")
     parser.add_argument("--labelled", type=int, default=300, help="videos that are there at the start")
     parser.add_argument("--waiting", type=int, default=1500, help="videos that wait to be labelled then")
