@@ -1,4 +1,4 @@
-"""Retro-tagging: new tags held against every stored vector of an embedded installation: CPU time and memory.
+"""New tags, and one video, held against every stored vector of an embedded installation: time and memory.
 
     python benchmarks/retro.py [--videos 1000000] [--width 256] [--keep FOLDER]
 
@@ -32,12 +32,13 @@ from tagtower.library.migrate import upgrade
 from tagtower.library.models import NewModel, add_model, find_model
 from tagtower.library.schema import vectors as vector_rows
 from tagtower.library.schema import videos
-from tagtower.library.vectors import vector_store
+from tagtower.library.vectors import VectorStore, vector_store
 
 AT = datetime(2025, 1, 1, tzinfo=UTC)
 AT_ONCE = 20_000
 CLUSTERS = 2_000
 SPREAD = 0.8
+ASKED, NEAREST, LIKENESS_MS = 40, 201, 300.0
 LIMIT = 0.4
 MOST = 10_000
 AIMS = {1: 0.5, 64: 2.0}
@@ -131,7 +132,26 @@ def measure(folder: Path, width: int) -> int:
                 f"(aim {aim:.2f}), {seconds:.2f} s, {above:.0f} MiB above idle (aim {AIM_MIB}); "
                 f"{np.mean(hits):,.0f} hits a tag"
             )
+        missed += likeness(database, kept, width, seen)
     return missed
+
+
+def likeness(database: Database, kept: VectorStore, width: int, stored: int) -> int:
+    """Look for the videos nearest to one, again and again, and print how long that took; return 1 where too long."""
+    took = []
+    for number in range(ASKED + 1):
+        start = time.perf_counter()
+        with database.read() as connection:
+            (found,) = kept.nearest(connection, 1, made(1, width, 2 * 10**9 + number), NEAREST)
+        took.append(time.perf_counter() - start)
+        assert len(found.ids) == min(NEAREST, stored)
+    p50, p95 = np.quantile(took[1:], (0.5, 0.95)) * 1000
+    aim = LIKENESS_MS * stored / 1_000_000
+    print(
+        f"{'ok  ' if p95 <= aim else 'MISS'} {NEAREST} videos nearest to one among {stored:,}, exactly: p50 {p50:.0f} ms, "
+        f"p95 {p95:.0f} ms (aim {aim:.0f})"
+    )
+    return int(p95 > aim)
 
 
 def main() -> int:

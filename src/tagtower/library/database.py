@@ -25,7 +25,8 @@ thousand tags some seconds. One of a million took two minutes: split such a file
 AFTER_COMMIT = "tagtower_after_commit"
 """The option of a writing connection that holds what is to be done after its commit."""
 
-PAGE_CACHE_KIB = 32 * 1024
+PAGE_CACHE_KIB = 8 * 1024
+"""What one connection to SQLite keeps of its file in memory; the system keeps the rest at hand."""
 
 CONNECTIONS = 16
 """Connections that are kept open: to open one costs more than most questions. The one that was used last is taken
