@@ -148,7 +148,7 @@ def likeness(database: Database, kept: VectorStore, width: int, stored: int) -> 
     p50, p95 = np.quantile(took[1:], (0.5, 0.95)) * 1000
     aim = LIKENESS_MS * stored / 1_000_000
     print(
-        f"{'ok  ' if p95 <= aim else 'MISS'} {NEAREST} videos nearest to one among {stored:,}, exactly: p50 {p50:.0f} ms, "
+        f"{'ok  ' if p95 <= aim else 'MISS'} {NEAREST} videos nearest to one of {stored:,}, exactly: p50 {p50:.0f} ms, "
         f"p95 {p95:.0f} ms (aim {aim:.0f})"
     )
     return int(p95 > aim)
