@@ -4,13 +4,15 @@
 #   docker run -v tagtower:/home/tagtower/data -p 127.0.0.1:8765:8765 -e TAGTOWER_SERVER_HOST=0.0.0.0 tagtower
 FROM python:3.11-slim-bookworm AS build
 
-# The versions of the packages that are built and tested with; torch from the index without GPU libraries.
+# The versions of the packages that are built and tested with. An index with CPU builds of PyTorch saves several gigabytes:
+#   docker build --build-arg TORCH_INDEX=https://... -t tagtower .
+ARG TORCH_INDEX=
 WORKDIR /build
 COPY pyproject.toml constraints.txt README.md LICENSE NOTICE ./
 COPY src ./src
 RUN python -m venv /opt/tagtower \
     && /opt/tagtower/bin/pip install --no-cache-dir --constraint constraints.txt \
-        --extra-index-url https://download.pytorch.org/whl/cpu \
+        ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} \
         ".[server,postgres,s3,feeds,otel]"
 
 FROM python:3.11-slim-bookworm
