@@ -71,7 +71,8 @@ document.addEventListener("click", (event) => {
   if (event.target.closest("[data-close]")) event.target.closest("dialog")?.close();
 });
 
-// After a verdict the next open tag below is selected, so that a row of tags is a row of key strokes.
+// After a verdict the next open tag below is selected, so that a row of tags is a row of key strokes. What is new on the
+// page settles at once (see the settings of htmx): a key in between would send a form the plain way, and load the page anew.
 document.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target.id !== "tags") return;
   const said = document.querySelector(".said .chip, .said .soft")?.textContent ?? "";
