@@ -21,6 +21,15 @@ def shoot(page: Any, name: str) -> None:
     page.screenshot(path=str(SHOTS / f"{name}.png"), full_page=True)
 
 
+def until(page: Any, question: str, about: object, seconds: float = 60.0) -> None:
+    """Ask again and again until the page says yes; it lets no function of Playwright's own wait in it."""
+    for _ in range(int(seconds / 0.05)):
+        if page.evaluate(question, about):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"it never came to {question} of {about}")
+
+
 def break_one_piece(page: Any) -> list[str]:
     """Let the first piece that is sent get lost on the way."""
     broken: list[str] = []

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.faces.console.browsing import begin_half, break_one_piece, drop, shoot, sign_in
+from tests.faces.console.browsing import begin_half, break_one_piece, drop, shoot, sign_in, until
 
 CHROMIUM = Path("/usr/bin/chromium")
 PATIENCE = 60_000
@@ -207,7 +207,7 @@ def test_a_day_at_the_console(server: Any, page: Any) -> None:
     moment = page.locator("[data-seek]").first
     wanted = float(moment.get_attribute("data-seek"))
     moment.click()
-    page.wait_for_function("at => document.querySelector('video').currentTime >= at - 0.05", arg=wanted)
+    until(page, "at => document.querySelector('video').currentTime >= at - 0.05", wanted)
     rows = page.locator(".tagrow").count()
     page.locator("button.bar").last.click()
     expect(page.locator(".never")).to_be_visible()
@@ -252,7 +252,7 @@ def test_a_day_at_the_console(server: Any, page: Any) -> None:
 
     # Health tells by itself what changes.
     page.goto("/health")
-    page.wait_for_function("document.documentElement.dataset.stream === 'open'")
+    expect(page.locator("html[data-stream=open]")).to_have_count(1)
     labelled = page.locator(".figures a").nth(1)
     before = labelled.inner_text()
     erase_videos(installation, [video], author="Ada")
