@@ -195,7 +195,9 @@ def test_a_day_at_the_console(server: Any, page: Any) -> None:
     expect(page.locator(".tagrow").first).to_have_class(re.compile("accepted"))
     page.keyboard.press("r")
     expect(page.locator(".tagrow.rejected")).to_have_count(1)
-    expect(page.locator(".tagrow").nth(2)).to_be_focused()  # the next open one is chosen, and keys reach the page again
+    expect(
+        page.locator(".tagrow").nth(2)
+    ).to_be_focused()  # the next open one is chosen, and keys reach the page again
     page.keyboard.press("?")
     expect(page.get_by_role("dialog")).to_be_visible()
     page.keyboard.press("Escape")
