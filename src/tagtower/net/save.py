@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,11 +15,10 @@ from tagtower.net.fetch import FetchLimits, check_status, check_url, decoded, vi
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What was fetched: from where in the end, its size in bytes, its SHA-256 in hex, and what the server calls it."""
+    """What was fetched: from where in the end, its size in bytes, and what the server calls it."""
 
     url: str
     bytes: int
-    content_hash: str
     content_type: str
 
 
@@ -57,7 +55,7 @@ def _pour(url: str, response: http.client.HTTPResponse, most: int, path: Path) -
     announced = response.length or 0
     if announced > most:
         raise _too_large(url, most)
-    size, digest = 0, hashlib.sha256()
+    size = 0
     try:
         file = path.open("wb")
     except OSError as fault:
@@ -67,7 +65,6 @@ def _pour(url: str, response: http.client.HTTPResponse, most: int, path: Path) -
             size += len(some)
             if size > most:
                 raise _too_large(url, most)
-            digest.update(some)
             try:
                 file.write(some)
             except OSError as fault:
@@ -76,7 +73,7 @@ def _pour(url: str, response: http.client.HTTPResponse, most: int, path: Path) -
         raise FetchError(
             f"{url} ended {response.length:,} bytes too early.", hint="Try again, or look at the server."
         )
-    return Saved(url, size, digest.hexdigest(), response.headers.get("Content-Type", ""))
+    return Saved(url, size, response.headers.get("Content-Type", ""))
 
 
 def _too_large(url: str, most: int) -> FetchError:

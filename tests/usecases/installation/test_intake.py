@@ -24,7 +24,6 @@ from tagtower.library.videos.references import references_of
 from tagtower.records import Example, Problems, Video
 from tagtower.usecases.inputs import read_examples
 from tagtower.usecases.installation import intake
-from tagtower.usecases.installation.erase import remove_orphans
 from tagtower.usecases.installation.find import Search, find_videos, show_video
 from tagtower.usecases.installation.intake import (
     Put,
@@ -32,7 +31,7 @@ from tagtower.usecases.installation.intake import (
     Refused,
     put_videos,
 )
-from tagtower.usecases.installation.stored_media import missing_media, orphaned_media
+from tagtower.usecases.installation.ledger import check_ledger
 
 
 def put(installation, *examples: Example, problems: Problems | None = None, **settings):
@@ -48,6 +47,17 @@ def clip(path: Path | str | None, name: str = "", **more) -> Example:
 def count(installation, table) -> int:
     with installation.database.read() as connection:
         return connection.scalar(select(func.count()).select_from(table))
+
+
+def amiss(installation) -> dict[str, tuple[str, ...]]:
+    """What the ledger finds wrong with the stored media, by kind."""
+    found = check_ledger(installation, media=True).ledger.findings
+    return {one.kind: one.examples for one in found if one.kind in ("media", "orphan")}
+
+
+def repaired(installation) -> int:
+    """How many stored media the ledger removes as nobody's."""
+    return check_ledger(installation, media=True, repair=True, wait=lambda _: None).mended.get("orphan", 0)
 
 
 def test_a_file_is_copied_into_the_store_and_its_facts_are_known(installation, job) -> None:
@@ -306,9 +316,9 @@ def test_media_that_are_gone_from_the_store_come_back_with_the_next_copy(install
     (one,) = put(installation, clip(job.clips["green"]))
     key = show_video(installation, one.video_id).video.media
     installation.media.remove(key)
-    assert list(missing_media(installation)) == [(one.video_id, key)]
+    assert amiss(installation) == {"media": (f"{one.video_id} {key}",)}
     put(installation, clip(job.clips["green"]))
-    assert list(missing_media(installation)) == []
+    assert amiss(installation) == {}
 
 
 def test_killed_between_media_and_row_it_leaves_an_orphan_that_is_found_and_removed(
@@ -324,10 +334,9 @@ def test_killed_between_media_and_row_it_leaves_an_orphan_that_is_found_and_remo
         with pytest.raises(KeyboardInterrupt):
             put(installation, clip(job.clips["green"]))
     assert count(installation, schema.videos) == 1
-    (orphan,) = orphaned_media(installation)
-    assert remove_orphans(installation, [orphan]) == 1
-    assert list(orphaned_media(installation)) == []
-    assert list(missing_media(installation)) == []
+    assert list(amiss(installation)) == ["orphan"]
+    assert repaired(installation) == 1
+    assert amiss(installation) == {}
     assert isinstance(kept, Put)
     put(installation, clip(job.clips["green"]))
     assert count(installation, schema.videos) == 2
@@ -336,7 +345,7 @@ def test_killed_between_media_and_row_it_leaves_an_orphan_that_is_found_and_remo
 def test_media_that_a_video_has_are_no_orphan_to_be_removed(installation, job) -> None:
     (one,) = put(installation, clip(job.clips["green"]))
     key = show_video(installation, one.video_id).video.media
-    assert remove_orphans(installation, [key]) == 0
+    assert repaired(installation) == 0
     assert installation.media.exists(key)
 
 
@@ -364,7 +373,7 @@ def test_a_full_disk_is_a_clear_failure_and_leaves_no_half_file(installation, jo
     with pytest.raises(StorageError, match="No space left"):
         put(installation, clip(job.clips["green"]))
     assert count(installation, schema.videos) == 1
-    assert list(orphaned_media(installation)) == []
+    assert amiss(installation) == {}
     assert len([path for path in (installation.home / "media").rglob("*") if path.is_file()]) == 1
 
 
@@ -448,7 +457,7 @@ def test_a_database_that_stays_locked_is_a_clear_failure(sqlite_installation, jo
         other.execute("ROLLBACK")
     assert count(sqlite_installation, schema.videos) == 0
     put(sqlite_installation, clip(job.clips["green"]))
-    assert list(orphaned_media(sqlite_installation)) == []
+    assert amiss(sqlite_installation) == {}
 
 
 @pytest.mark.slow
@@ -482,8 +491,9 @@ def test_killed_at_any_moment_a_second_run_completes_it(tmp_path, job) -> None:
             kept = count(installation, schema.videos)
             assert kept >= done, "what was handed in stays"
             done = kept
-            assert len(list(orphaned_media(installation))) <= 1
-            assert list(missing_media(installation)) == []
+            found = amiss(installation)
+            assert len(found.pop("orphan", ())) <= 1
+            assert found == {}
     subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
     with open_installation(home, environment={}) as installation:
         assert count(installation, schema.videos) == 150 + len(job.clips) - 2

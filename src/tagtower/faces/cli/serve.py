@@ -143,11 +143,9 @@ class Given:
         below = load_installation_settings(home).server
         if self.log_format not in (None, "json", "text"):
             raise UsageError(f"There is no log format {self.log_format!r}.", hint="Give json or text.")
-        said = {name: getattr(self, name) for name in self.__slots__ if getattr(self, name)}
-        said = {
-            **said,
-            **({"media_folders": tuple(map(str, self.media_folders))} if self.media_folders else {}),
-        }
+        said = {name: value for name in self.__slots__ if (value := getattr(self, name))}
+        if self.media_folders:
+            said["media_folders"] = tuple(map(str, self.media_folders))
         return below.model_validate({**below.model_dump(), **said})
 
     def arguments(self) -> list[str]:

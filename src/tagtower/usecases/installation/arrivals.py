@@ -53,7 +53,7 @@ def take_file(
         InputError: its hash is another than its sender's, it is no media, or what is said of it cannot be.
     """
     with storage_failures():
-        digest, _ = hash_media(path)
+        digest, size = hash_media(path)
     if arrival.sha256 is not None:
         if not SHA256.fullmatch(arrival.sha256.lower()):
             raise UsageError("The SHA-256 is none.", hint="Give 64 hexadecimal digits.")
@@ -73,6 +73,7 @@ def take_file(
             media=str(named),
             name=arrival.name or f"content:{digest[:32]}",
             author=author,
+            content=(digest, size),
             decoder=decoder,
         )
     finally:
@@ -87,6 +88,7 @@ def take_video(
     name: str,
     author: str,
     reference: bool = False,
+    content: tuple[str, int] | None = None,
     decoder: Decoder | None = None,
 ) -> Put:
     """Take one video into the library.
@@ -94,11 +96,14 @@ def take_video(
     Args:
         media: a path of this machine; None for one that is known by its title alone.
         reference: leave the media where they lie.
+        content: SHA-256 in hex and size in bytes of the file, where they were just taken.
     Raises:
         InputError: it is no media, or what is said of it cannot be.
     """
     video = Video(name, media, arrival.title, arrival.description, arrival.subtitles)
-    settings = PutSettings(owner=arrival.owner, author=author, reference=reference, replace=arrival.replace)
+    settings = PutSettings(
+        owner=arrival.owner, author=author, reference=reference, replace=arrival.replace, content=content
+    )
     example = Example(video, published=arrival.published)
     (done,) = put_videos(installation, [example], settings, decoder=decoder)
     if isinstance(done, Put):

@@ -35,7 +35,6 @@ from tagtower.library.erase import (
 from tagtower.library.schema import erasing, metadata, video_references, videos
 from tagtower.library.shelves import LeasedVideo
 from tagtower.library.vectors import vector_store
-from tagtower.library.videos.intake import claim
 from tagtower.library.videos.records import VideoRecord, get_video
 from tagtower.library.videos.references import Reference, references_of
 from tagtower.pipeline.words import words_of
@@ -131,17 +130,6 @@ def finish_erasing(installation: Installation) -> list[Erased]:
         StorageError: something could not be removed, or was found afterwards.
     """
     return Eraser(installation).finish()
-
-
-def remove_orphans(installation: Installation, keys: Iterable[str]) -> int:
-    """Remove stored media that no video has, and return how many they were; one that a video took meanwhile stays."""
-    removed = 0
-    for key in keys:
-        with installation.database.write() as connection:
-            claim(connection, Path(key).name[:64])
-            if connection.scalar(select(videos.c.id).where(videos.c.stored, videos.c.media == key)) is None:
-                removed += installation.media.remove(key)
-    return removed
 
 
 @final

@@ -47,6 +47,7 @@ class PutSettings:
     `owner` is whose names they are. `reference` leaves media where they lie. `labels` takes the tags that come with a
     video as `author`'s word. `replace` lets other content take the place of what had the same name. `subtitle_files`
     lets subtitles be the name of a file of this machine, which is read: never for what comes from another one.
+    `content` is the SHA-256 in hex and the size in bytes of the one file that is handed in, where they were just taken.
     """
 
     owner: str = ""
@@ -55,6 +56,7 @@ class PutSettings:
     labels: bool = False
     replace: bool = False
     subtitle_files: bool = False
+    content: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +229,7 @@ class _Intake:
             return self._with_file(incoming, path)
 
     def _with_file(self, incoming: Incoming, path: Path) -> Incoming:
-        content_hash, size = hash_file(path)
+        content_hash, size = self._settings.content or hash_file(path)
         known = self._known(content_hash)
         facts = None if known is None else known.facts
         if known is None or (not known.stored and not self._settings.reference):

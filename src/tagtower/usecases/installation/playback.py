@@ -21,8 +21,6 @@ from tagtower.usecases.installation.home import Installation
 from tagtower.usecases.installation.media import InstallationMedia, as_video, local_path
 
 BLOCK = 256 * 1024
-SIDE, STRIP_FRAMES, STRIP_SIDE = 256, 8, 160
-"""Pixels of a thumbnail, and how many pictures of which size make a strip."""
 
 TYPES = {
     ".mp4": "video/mp4",
@@ -106,37 +104,41 @@ def open_media(installation: Installation, video_id: int) -> Playable:
     return Playable(int(size), TYPES.get(suffix, OTHER), mark[:32], file)
 
 
-def thumbnail(installation: Installation, video_id: int, decoder: Decoder) -> bytes:
-    """Return the picture in the middle of a video, a square, as JPEG.
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A kind of picture of a video: so many square frames from all over it side by side, each of `side` pixels."""
+
+    suffix: str
+    frames: int
+    side: int
+
+
+THUMBNAIL, STRIP = Preview("", 1, 256), Preview("-strip", 8, 160)
+
+
+def kept_preview(installation: Installation, video_id: int, kind: Preview) -> bytes | None:
+    """Return a picture that was made before, as JPEG; None where it has to be made.
 
     Raises:
         NotFoundError: there is no such video, or it has no pictures.
     """
-    return _preview(installation, video_id, decoder, "", 1, SIDE)
-
-
-def strip(installation: Installation, video_id: int, decoder: Decoder) -> bytes:
-    """Return pictures from all over a video, side by side, as one JPEG.
-
-    Raises:
-        NotFoundError: there is no such video, or it has no pictures.
-    """
-    return _preview(installation, video_id, decoder, "-strip", STRIP_FRAMES, STRIP_SIDE)
-
-
-def _preview(
-    installation: Installation, video_id: int, decoder: Decoder, kind: str, frames: int, side: int
-) -> bytes:
-    video = _video(installation, video_id)
-    content = video.content_hash
-    none = NotFoundError(f"Video {video_id} has no pictures.")
-    if video.media is None or content is None or (video.facts or {}).get("pictures") is False:
-        raise none
-    path = installation.home / PREVIEWS / content[:2] / f"{content}{kind}.jpg"
     with suppress(FileNotFoundError):
-        return path.read_bytes()
+        return _place(installation, _pictured(installation, video_id), kind).read_bytes()
+    return None
+
+
+def make_preview(installation: Installation, video_id: int, kind: Preview, decoder: Decoder) -> bytes:
+    """Make a picture, keep it, and return it as JPEG; one that was made meanwhile is taken.
+
+    Raises:
+        NotFoundError: there is no such video, or it has no pictures.
+    """
+    kept = kept_preview(installation, video_id, kind)
+    if kept is not None:
+        return kept
+    video = _pictured(installation, video_id)
     request = DecodeRequest(
-        FrameRequest(frames=frames, max_parts=1, exactness="keyframe", resize=side, crop=side)
+        FrameRequest(frames=kind.frames, max_parts=1, exactness="keyframe", resize=kind.side, crop=kind.side)
     )
     media = as_video(video).media
     assert media is not None
@@ -146,15 +148,32 @@ def _preview(
     except MediaError as error:
         raise NotFoundError(f"No picture of video {video_id} can be shown: it {error.reason}.") from error
     if not decoded.frames or not len(decoded.frames[0].frames):
-        raise none
+        raise _no_picture(video_id)
     picture = encode_jpeg(np.concatenate(list(decoded.frames[0].frames), axis=1))
     # Under the lock of a writer, so that no picture appears after its video's erasure has looked for them.
     with installation.database.write() as connection:
         known = get_videos(connection, [video_id])
-        if known and known[0].content_hash == content:
-            with atomic_path(path) as partial:
+        if known and known[0].content_hash == video.content_hash:
+            with atomic_path(_place(installation, video, kind)) as partial:
                 partial.write_bytes(picture)
     return picture
+
+
+def _pictured(installation: Installation, video_id: int) -> VideoRecord:
+    """The record of a video that may have pictures."""
+    video = _video(installation, video_id)
+    if video.media is None or video.content_hash is None or (video.facts or {}).get("pictures") is False:
+        raise _no_picture(video_id)
+    return video
+
+
+def _no_picture(video_id: int) -> NotFoundError:
+    return NotFoundError(f"Video {video_id} has no pictures.")
+
+
+def _place(installation: Installation, video: VideoRecord, kind: Preview) -> Path:
+    content = video.content_hash or ""
+    return installation.home / PREVIEWS / content[:2] / f"{content}{kind.suffix}.jpg"
 
 
 def _video(installation: Installation, video_id: int) -> VideoRecord:

@@ -7,14 +7,23 @@ import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
 from tagtower.faces.http.auth import ForTerminal
 from tagtower.faces.http.conditions import IfNoneMatch, entity_tag, unchanged
 from tagtower.faces.http.fields import VideoId
-from tagtower.faces.http.parts import Server
+from tagtower.faces.http.parts import Parts, Server
 from tagtower.faces.http.problems import Problem
-from tagtower.usecases.installation.playback import OTHER, open_media, strip, thumbnail
+from tagtower.usecases.installation.playback import (
+    OTHER,
+    STRIP,
+    THUMBNAIL,
+    Preview,
+    kept_preview,
+    make_preview,
+    open_media,
+)
 
 router = APIRouter(prefix="/v1/videos", tags=["playback"])
 
@@ -96,9 +105,7 @@ async def small_picture(
     server: Server, principal: ForTerminal, video_id: VideoId, if_none_match: IfNoneMatch = None
 ) -> Response:
     """Returns the picture in the middle of the video, 256 pixels square."""
-    return _picture(
-        await server.look(thumbnail, server.installation, video_id, server.decoder), if_none_match
-    )
+    return await _preview(server, video_id, THUMBNAIL, if_none_match)
 
 
 @router.get("/{video_id}/strip", summary="Eight pictures", response_class=Response, responses=PICTURE)
@@ -107,7 +114,7 @@ async def picture_strip(
 ) -> Response:
     """Returns eight pictures from all over the video side by side, each 160 pixels square, to be shown one after the
     other."""
-    return _picture(await server.look(strip, server.installation, video_id, server.decoder), if_none_match)
+    return await _preview(server, video_id, STRIP, if_none_match)
 
 
 def parse_range(text: str, size: int) -> tuple[int, int] | None:
@@ -128,7 +135,11 @@ def parse_range(text: str, size: int) -> tuple[int, int] | None:
     return start, min(size, int(last) + 1) if last else size
 
 
-def _picture(data: bytes, if_none_match: str | None) -> Response:
+async def _preview(server: Parts, video_id: int, kind: Preview, if_none_match: str | None) -> Response:
+    """One that is kept waits for no file that is being looked at."""
+    data = await run_in_threadpool(kept_preview, server.installation, video_id, kind)
+    if data is None:
+        data = await server.look(make_preview, server.installation, video_id, kind, server.decoder)
     mark = hashlib.sha256(data).hexdigest()[:32]
     headers = {"ETag": entity_tag(mark), "Cache-Control": "private, max-age=3600"}
     if unchanged(if_none_match, mark):

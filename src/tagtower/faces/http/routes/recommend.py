@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi.concurrency import run_in_threadpool
 from pydantic import Field
 
 from tagtower.faces.http.auth import ForTerminal
@@ -95,7 +94,7 @@ async def for_file(
         try:
             fields = await pour_body(request, path, server.settings.max_upload_bytes)
             question = Question(media=path, title=title or fields.get("title"))
-            (found,) = await run_in_threadpool(server.recommender.recommend, [question], top_k=top_k)
+            (found,) = await server.look(server.recommender.recommend, [question], top_k=top_k)
         finally:
             path.unlink(missing_ok=True)
     if found.error is not None:
