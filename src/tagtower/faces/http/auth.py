@@ -101,7 +101,7 @@ def check_csrf(request: Request, token: str) -> None:
         raise Problem(
             403,
             "forbidden",
-            "The form is not one of this session.",
+            "The form was made for another sign-in.",
             hint="Load the page again, then repeat it.",
         )
 
