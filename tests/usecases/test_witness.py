@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from tagtower.library.tags import TagLibrary
+from tagtower.pipeline.moments import frame_vectors
 from tagtower.pipeline.vectors import embed_videos
-from tagtower.records import Tag, Video
+from tagtower.records import RankedTag, Tag, Video
 from tagtower.usecases.label import label
+from tagtower.usecases.witness import TowerWitness
 
 LIBRARY = TagLibrary.from_tags(map(Tag, ("red", "green", "blue", "low", "high", "music")))
 
@@ -38,6 +40,35 @@ def test_the_only_modality_has_no_gain_and_words_have_no_second(session):
     (only,) = answer.tags[0].evidence.modalities
     assert (only.modality, only.weight, only.gain) == ("text", 1.0, None)
     assert answer.tags[0].evidence.second is None
+
+
+def test_many_videos_at_once_get_what_each_gets_alone(session, job):
+    videos = [
+        Video("red", str(job.clips["red"]), "music at the sea"),
+        Video("low", str(job.clips["low"]), None),
+        Video("words", None, "a walk"),
+    ]
+    asked = []
+    for number, extracted in enumerate(session.extractor.extract(videos)):
+        (embedded,) = embed_videos(session.model.tower, [extracted])
+        ranked = [
+            RankedTag(text, rank, 0.5, None) for rank, text in enumerate(LIBRARY.texts[number:], start=1)
+        ]
+        asked.append((embedded, frame_vectors(session.model.tower, extracted), ranked))
+    asked.append((*asked[0][:2], []))
+    witness = TowerWitness(session, LIBRARY)
+    together = witness.of_all(asked)
+    assert [len(own) for own in together] == [6, 5, 4, 0]
+    for own, (embedded, frames, ranked) in zip(together, asked, strict=True):
+        for found, alone in zip(own, witness(embedded, frames, ranked), strict=True):
+            assert (found.tag, found.evidence.second) == (alone.tag, alone.evidence.second)
+            assert [one.modality for one in found.evidence.modalities] == [
+                one.modality for one in alone.evidence.modalities
+            ]
+            for one, other in zip(found.evidence.modalities, alone.evidence.modalities, strict=True):
+                assert one.weight == other.weight
+                assert (one.gain is None) == (other.gain is None)
+                assert one.gain is None or one.gain == pytest.approx(other.gain, abs=1e-5)
 
 
 def test_the_second_is_that_of_the_frame_nearest_to_the_tag(session, video):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import final
 
@@ -12,7 +12,7 @@ import torch
 from tagtower.library.tags import TagLibrary
 from tagtower.pipeline.moments import FrameVectors, find_moments
 from tagtower.pipeline.vectors import Embedded
-from tagtower.records import Modality, ModalityEvidence, RankedTag, Tag
+from tagtower.records import Modality, ModalityEvidence, RankedTag
 from tagtower.usecases.session import Session
 
 
@@ -33,48 +33,80 @@ class TowerWitness:
         Args:
             frames: what `frame_vectors` gave of the video.
         """
-        if not tags:
-            return []
-        places = [self._library.index_of(tag.tag) for tag in tags]
-        gains = self._gains(embedded, [self._library.tags[place] for place in places if place is not None])
-        seconds: list[float | None] = [None] * len(tags)
-        if frames is not None:
-            vectors = self._tags.encode([tag.tag for tag in tags])
-            seconds = list(find_moments(self._tower, frames, vectors).best.tolist())
-        found = []
-        for row, (tag, second) in enumerate(zip(tags, seconds, strict=True)):
-            modalities = tuple(
-                ModalityEvidence(
-                    modality,
-                    embedded.weights[modality],
-                    float(gains[modality][row]) if modality in gains else None,
-                )
-                for modality, there in zip(self._tower.modalities, embedded.present, strict=True)
-                if there
-            )
-            found.append(replace(tag, evidence=replace(tag.evidence, modalities=modalities, second=second)))
+        (found,) = self.of_all([(embedded, frames, tags)])
         return found
 
-    def _gains(self, embedded: Embedded, tags: Sequence[Tag]) -> dict[Modality, np.ndarray]:
-        """How much farther each tag is without each modality; empty where there is but one.
+    def of_all(
+        self, videos: Sequence[tuple[Embedded, FrameVectors | None, Sequence[RankedTag]]]
+    ) -> list[list[RankedTag]]:
+        """Return for each video what a call for it alone gives, but with one look at the gate for all of them."""
+        texts = list(dict.fromkeys(tag.tag for _, _, tags in videos for tag in tags))
+        if not texts:
+            return [[] for _ in videos]
+        place = {text: number for number, text in enumerate(texts)}
+        own = [[place[tag.tag] for tag in tags] for _, _, tags in videos]
+        gains = self._gains([embedded for embedded, _, _ in videos], own, texts)
+        vectors = self._tags.encode(texts)
+        found = []
+        for number, (embedded, frames, tags) in enumerate(videos):
+            seconds: list[float | None] = [None] * len(tags)
+            if frames is not None and tags:
+                seconds = list(find_moments(self._tower, frames, vectors[own[number]]).best.tolist())
+            found.append(
+                [
+                    self._with_evidence(
+                        tag, embedded, {name: saved[row] for name, saved in gains[number].items()}, second
+                    )
+                    for row, (tag, second) in enumerate(zip(tags, seconds, strict=True))
+                ]
+            )
+        return found
+
+    def _with_evidence(
+        self, tag: RankedTag, embedded: Embedded, gains: Mapping[Modality, float], second: float | None
+    ) -> RankedTag:
+        modalities = tuple(
+            ModalityEvidence(modality, embedded.weights[modality], gains.get(modality))
+            for modality, there in zip(self._tower.modalities, embedded.present, strict=True)
+            if there
+        )
+        return replace(tag, evidence=replace(tag.evidence, modalities=modalities, second=second))
+
+    def _gains(
+        self, videos: Sequence[Embedded], own: Sequence[Sequence[int]], texts: Sequence[str]
+    ) -> list[dict[Modality, list[float]]]:
+        """How much farther each of its tags is from a video without each modality; empty where it has but one.
 
         The experts are fused anew without it, so that the gate, too, answers as if it were missing. Binary codes
         keep the signs of the experts alone, of which no other fusion can be made: then nothing is said.
+
+        Args:
+            own: for each video the places of its tags among `texts`.
         """
-        there = np.flatnonzero(embedded.present)
-        if len(there) < 2 or self._tower.settings.distance.kind == "hamming":
-            return {}
-        present = np.repeat(embedded.present[None], len(there), axis=0)
-        present[np.arange(len(there)), there] = False
+        found: list[dict[Modality, list[float]]] = [{} for _ in videos]
+        if self._tower.settings.distance.kind == "hamming":
+            return found
+        left_out = [
+            (number, column)
+            for number, one in enumerate(videos)
+            if one.present.sum() > 1 and own[number]
+            for column in np.flatnonzero(one.present).tolist()
+        ]
+        if not left_out:
+            return found
+        numbers = [number for number, _ in left_out]
+        present = np.stack([videos[number].present for number in numbers])
+        present[np.arange(len(left_out)), [column for _, column in left_out]] = False
+        experts = torch.from_numpy(np.stack([one.experts for one in videos])[numbers])
         with torch.inference_mode():
-            experts = torch.from_numpy(embedded.experts).expand(len(there), -1, -1)
             without = self._tower.fuse(
                 experts.to(self._tower.device), torch.from_numpy(present).to(self._tower.device)
             )
-        distances = self._tags.index_of(tags).distances(
-            np.concatenate([embedded.vector[None], without.float().cpu().numpy()])
-        )
-        return {
-            self._tower.modalities[column]: distances[1 + row] - distances[0]
-            for row, column in enumerate(there)
-        }
+        places = [self._library.index_of(text) for text in texts]
+        index = self._tags.index_of([self._library.tags[place] for place in places if place is not None])
+        far = index.distances(without.float().cpu().numpy())
+        near = index.distances(np.stack([one.vector for one in videos]))
+        for row, (number, column) in enumerate(left_out):
+            saved = far[row, own[number]] - near[number, own[number]]
+            found[number][self._tower.modalities[column]] = saved.tolist()
+        return found

@@ -253,6 +253,25 @@ def test_what_a_worker_leaves_behind_is_given_back(home, job):
     assert set(shelves(home)) == set(ids)
 
 
+def test_a_worker_leases_more_at_a_time_while_videos_are_soon_done(home, job, monkeypatch):
+    asked: list[int] = []
+
+    def taking(connection, worker, count, **more):
+        asked.append(count)
+        return take(connection, worker, count, **more)
+
+    monkeypatch.setattr("tagtower.usecases.installation.worker.take", taking)
+    monkeypatch.setattr("tagtower.usecases.installation.worker.QUICK_SECONDS", 60.0)
+    hand_in(home, *[Video(f"v{number}", None, f"walk {number}") for number in range(70)])
+    assert work(home).labelled == 70
+    assert asked[:4] == [8, 16, 32, 32]
+    asked.clear()
+    monkeypatch.setattr("tagtower.usecases.installation.worker.QUICK_SECONDS", 0.0)
+    hand_in(home, *[Video(f"w{number}", None, f"road {number}") for number in range(20)])
+    assert work(home).labelled == 20
+    assert set(asked) == {8}
+
+
 def test_a_stop_does_not_wait_for_a_file_that_is_being_decoded(home, job, monkeypatch):
     hand_in(home, *clips(job, "red"))
     stop = Stop()

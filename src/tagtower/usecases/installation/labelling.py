@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, final
 
 import numpy as np
@@ -162,13 +163,21 @@ class Labeller:
         answers = []
         places = iter(seen)
         for block in order(vectors, [one.texts for one in seen], [names[one.id] for one in seen]):
-            for row in range(len(block.distances)):
-                one = next(places)
-                kept = _allowed(block, row, snapshot, hidden.get(one.id, ()))
-                chosen = block.first(row, top_k, kept)
-                ranked = witness(one.embedded, one.frames, _ranked(block, row, chosen, snapshot))
-                suggested = self._suggested(ranked, chosen, snapshot)
-                answers.append(Answer(one.id, suggested, tuple(ranked), snapshot.version))
+            videos = list(islice(places, len(block.distances)))
+            chosen = [
+                block.first(row, top_k, _allowed(block, row, snapshot, hidden.get(one.id, ())))
+                for row, one in enumerate(videos)
+            ]
+            ranked = witness.of_all(
+                [
+                    (one.embedded, one.frames, _ranked(block, row, chosen[row], snapshot))
+                    for row, one in enumerate(videos)
+                ]
+            )
+            answers += [
+                Answer(one.id, self._suggested(tags, own, snapshot), tuple(tags), snapshot.version)
+                for one, tags, own in zip(videos, ranked, chosen, strict=True)
+            ]
         return answers
 
     def _order(self, snapshot: TagSnapshot) -> TagOrder:
