@@ -6,10 +6,10 @@ Merged and retired tags are resolved here, on reading: what is stored stays with
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from sqlalchemy import (
     BindParameter,
@@ -31,6 +31,9 @@ from tagtower.library.tags import normalize_tag
 from tagtower.storage.rows import shorten, text_fault
 
 TagOrigin: TypeAlias = Literal["person", "model", "retro"]
+_Suggestion: TypeAlias = tuple[tuple[Any, ...], str, float, float | None, Any]
+"""What it is ordered by, with its origin at the end; the tag's text; distance, score and evidence."""
+
 OWN, ROOT = tags.alias("own"), tags.alias("root")  # once: to make one costs as much as a question
 
 YES = ("accept", "add")
@@ -76,8 +79,7 @@ WITHOUT_EVIDENCE, WITH_EVIDENCE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ShownTag:
+class ShownTag(NamedTuple):
     """A tag that a video shows, under its present name.
 
     `origin` says who gave it: a person (accepted or added), the model when it looked at the video, or a later sweep
@@ -238,32 +240,54 @@ def shown_tags(
     rank, its own before those of sweeps.
     """
     said, closed = _said(connection, video_ids)
-    found: dict[int, list[ShownTag]] = {}
-    suggested: dict[tuple[int, int], tuple[tuple[Any, ...], ShownTag]] = {}
-    if model_id is not None and video_ids:
-        asked = {"model_id": model_id, "video_ids": list(video_ids)}
-        rows: Any = connection.execute(WITH_EVIDENCE if evidence else WITHOUT_EVIDENCE, asked).all()
-        today = _present(connection, {row[1] for row in rows})
-        for video, own, rank, distance, score, origin, spoke in rows:
-            tag_id, text, active, suggestable = today[own]
-            key = (video, tag_id)
-            mine = said[video].get(tag_id) if video in said else None
-            if not active or (mine is not None and mine.verdict not in YES):
-                continue
-            if mine is None and (not suggestable or key in closed):
-                continue
-            order = (score is None, -(score or 0.0), origin != "model", rank, distance)
-            if key not in suggested or order < suggested[key][0]:
-                suggested[key] = (order, ShownTag(tag_id, text, origin, distance, score, spoke))
-    for video, tags_said in said.items():
-        for tag in _sorted(tags_said.values()):
+    suggested = _suggested(connection, video_ids, model_id, said, closed, evidence=evidence)
+    found: dict[int, tuple[ShownTag, ...]] = {}
+    for video in [*said, *(one for one in suggested if one not in said)]:
+        rest = suggested.get(video, {})
+        persons = []
+        for tag in _sorted(said.get(video, {}).values()):
             if tag.verdict in YES and tag.state == "active":
-                _, model = suggested.pop((video, tag.tag_id), (None, None))
-                figures = (model.distance, model.score, model.evidence) if model else ()
-                found.setdefault(video, []).append(ShownTag(tag.tag_id, tag.tag, "person", *figures))
-    for (video, _), (_, one) in sorted(suggested.items(), key=lambda item: item[1][0]):
-        found.setdefault(video, []).append(one)
-    return {video: tuple(one) for video, one in found.items()}
+                model = rest.pop(tag.tag_id, None)
+                figures = () if model is None else model[2:]
+                persons.append(ShownTag(tag.tag_id, tag.tag, "person", *figures))
+        others = [
+            ShownTag(tag_id, text, order[5], *figures)
+            for tag_id, (order, text, *figures) in sorted(rest.items(), key=lambda item: item[1][0])
+        ]
+        if persons or others:
+            found[video] = (*persons, *others)
+    return found
+
+
+def _suggested(
+    connection: Connection,
+    video_ids: Collection[int],
+    model_id: int | None,
+    said: Mapping[int, Mapping[int, SaidTag]],
+    closed: Collection[tuple[int, int]],
+    *,
+    evidence: bool,
+) -> dict[int, dict[int, _Suggestion]]:
+    """Return by video and present tag what the model suggests and nothing speaks against, the best of merged ones."""
+    found: dict[int, dict[int, _Suggestion]] = {}
+    if model_id is None or not video_ids:
+        return found
+    asked = {"model_id": model_id, "video_ids": list(video_ids)}
+    rows: Any = connection.execute(WITH_EVIDENCE if evidence else WITHOUT_EVIDENCE, asked).all()
+    today = _present(connection, {row[1] for row in rows})
+    nothing: Mapping[int, SaidTag] = {}
+    for video, own, rank, distance, score, origin, spoke in rows:
+        tag_id, text, active, suggestable = today[own]
+        mine = said.get(video, nothing).get(tag_id)
+        if not active or (mine is not None and mine.verdict not in YES):
+            continue
+        if mine is None and (not suggestable or (video, tag_id) in closed):
+            continue
+        order = (score is None, -(score or 0.0), origin != "model", rank, distance, origin)
+        own_tags = found.setdefault(video, {})
+        if tag_id not in own_tags or order < own_tags[tag_id][0]:
+            own_tags[tag_id] = (order, text, distance, score, spoke)
+    return found
 
 
 def _said(

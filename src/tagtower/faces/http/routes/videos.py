@@ -157,7 +157,7 @@ def search(
         reviewed=reviewed,
     )
     page = find_videos(server.installation, wanted, limit=limit, cursor=cursor)
-    return {"videos": [found_json(one) for one in page.videos], "next": page.next}
+    return Answer({"videos": [found_json(one) for one in page.videos], "next": page.next}).response()
 
 
 @router.get("/{video_id}", summary="Look at a video", responses=example(EXAMPLE_SAID["video"]))
