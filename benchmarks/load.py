@@ -5,7 +5,8 @@
 Each terminal does one thing after the other, with a pause between that is exponentially distributed: half of what it
 does are searches (by tag, by words, by likeness), a third is playing a range, a sixth is handing in a small clip, at
 one go or as a resumable upload. With `--pause 0` the terminals wait for nothing, and what comes out is how much the
-server can answer. Terminals, server and worker share the machine, and the load average is printed beside the figures.
+server can answer. What a server fills once (caches, threads, pools of memory) is filled before anything is counted.
+Terminals, server and worker share the machine, and the load average is printed beside the figures.
 """
 
 from __future__ import annotations
@@ -32,7 +33,6 @@ from serving import Place, Served, memory, place, serving
 READS = ("tag", "words", "similar", "play")
 P95_SECONDS = 0.1
 GROWTH_MIB_PER_MINUTE = 4.0
-WARM_SECONDS = 10.0
 DRAIN_SECONDS = 600.0
 
 
@@ -56,6 +56,9 @@ def main() -> int:
     parser.add_argument("--engine", choices=["sqlite", "postgresql"], default="sqlite")
     parser.add_argument("--labelled", type=int, default=300, help="videos that are there at the start")
     parser.add_argument("--waiting", type=int, default=1500, help="videos that wait to be labelled then")
+    parser.add_argument(
+        "--warm", type=float, default=60.0, help="seconds of the same before anything is counted"
+    )
     parser.add_argument("--no-worker", action="store_true", help="nobody labels meanwhile")
     arguments = parser.parse_args()
     print(machine())
@@ -76,7 +79,7 @@ def run(made: Place, arguments: argparse.Namespace) -> int:
     """Serve, load, and print what was seen."""
     with serving(made, *(["--no-worker"] if arguments.no_worker else [])) as served:
         served.ready()
-        asyncio.run(load(served, made, arguments, WARM_SECONDS, Seen()))
+        asyncio.run(load(served, made, arguments, arguments.warm, Seen()))
         before, seen = made.shelves()["labelled"], Seen()
         busy = processor_seconds(served)
         start = time.monotonic()

@@ -25,9 +25,6 @@ thousand tags some seconds. One of a million took two minutes: split such a file
 AFTER_COMMIT = "tagtower_after_commit"
 """The option of a writing connection that holds what is to be done after its commit."""
 
-PAGE_CACHE_KIB = 8 * 1024
-"""What one connection to SQLite keeps of its file in memory; the system keeps the rest at hand."""
-
 CONNECTIONS = 16
 """Connections that are kept open: to open one costs more than most questions. The one that was used last is taken
 first, so that caches are warm, and no more are filled than are wanted at a time."""
@@ -141,7 +138,6 @@ def _sqlite(url: URL) -> Engine:
             "synchronous=FULL",  # what was answered as stored survives a power cut
             "secure_delete=ON",  # what is deleted is overwritten, so that erasing is more than forgetting
             "temp_store=MEMORY",
-            f"cache_size=-{PAGE_CACHE_KIB}",
         ):
             connection.execute(f"PRAGMA {pragma}")
 

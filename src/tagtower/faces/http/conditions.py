@@ -11,6 +11,7 @@ from typing import Annotated, Any, final
 
 from fastapi import Header, Request
 from fastapi.concurrency import run_in_threadpool
+from pydantic_core import to_json
 from starlette.responses import JSONResponse, Response
 
 from tagtower.faces.http.auth import Principal
@@ -90,8 +91,10 @@ class Answer:
     video_id: int | None = None
 
     def response(self) -> Response:
-        """Return it as a response."""
-        return JSONResponse(self.body, self.status, self.headers)
+        """Return it as a response. A page of videos has hundreds of tags: a quicker writer than Python's pays."""
+        return Response(
+            to_json(self.body, inf_nan_mode="null"), self.status, self.headers, "application/json"
+        )
 
 
 @final

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, exists, func, select, union
+from sqlalchemy import ColumnElement, Connection, Integer, column, exists, func, select, union
 
 from tagtower.library.schema import verdicts, video_references, videos
 from tagtower.library.videos.shown import Members, has_tag
@@ -33,6 +33,8 @@ from tagtower.library.videos.streams import (
 from tagtower.library.videos.words import Asked, has_words
 
 Shelf: TypeAlias = Literal["unlabelled", "labelled", "failed"]
+
+ID: ColumnElement[int] = column("id", Integer)
 
 ENOUGH = 2000
 """Matches of a tag or of words are counted up to here; a list with fewer is walked to its end."""
@@ -134,11 +136,14 @@ def _ranges(connection: Connection, plan: _Plan) -> Iterator[tuple[int, int]]:
 
 def _newest(connection: Connection, arms: list[Arm], limit: int) -> list[int]:
     """Return the greatest numbers of lists that together hold every match."""
-    ordered = [arm.order_by(key.desc()).limit(limit) for arm, key in arms]
-    if len(ordered) == 1:
-        return list(connection.scalars(ordered[0]))
-    found = union(*(select(one.subquery().c[0].label("id")) for one in ordered)).subquery()
-    return list(connection.scalars(select(found.c.id).order_by(found.c.id.desc()).limit(limit)))
+    if len(arms) == 1:
+        arm, key = arms[0]
+        return list(connection.scalars(arm.order_by(key.desc()).limit(limit)))
+    named = [arm.with_only_columns(key.label("id")) for arm, key in arms]
+    ordered = [one.order_by(key.desc()).limit(limit) for one, (_, key) in zip(named, arms, strict=True)]
+    # The column is named, not asked for: to list those of a part costs more than to have it answered.
+    found = union(*(select(ID).select_from(one.subquery()) for one in ordered)).subquery()
+    return list(connection.scalars(select(ID).select_from(found).order_by(ID.desc()).limit(limit)))
 
 
 def _arms(connection: Connection, plan: _Plan, least: int | None, greatest: int | None) -> list[Arm]:
