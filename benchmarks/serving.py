@@ -23,7 +23,7 @@ from tagtower.media.write import write_clip
 from tagtower.records import Example, Video
 from tagtower.usecases.installation import keys
 from tagtower.usecases.installation.home import Installation, init, open_installation
-from tagtower.usecases.installation.intake import PutSettings, put_videos
+from tagtower.usecases.installation.intake import Put, PutSettings, put_videos
 from tagtower.usecases.installation.ledger import check_ledger
 from tagtower.usecases.installation.overview import overview
 from tagtower.usecases.installation.worker import run_worker
@@ -99,15 +99,15 @@ def place(
         with open_installation(home, environment=environment) as installation:
             prepare(installation, folder)
             clips = Clips(write_clip(folder / "clips" / "base.mp4", frames, 6.0).read_bytes())
-            for part in (labelled, waiting):
+            for part, count in (("labelled", labelled), ("waiting", waiting)):
                 examples = []
-                for number in range(part):
+                for number in range(count):
                     path = folder / "clips" / f"{part}-{number}.mp4"
                     path.write_bytes(clips.next())
                     title = " ".join(rng.choice(WORDS, 5))
                     examples.append(Example(Video(f"{part}-{number}", str(path), title)))
-                list(put_videos(installation, examples, PutSettings()))
-                if part is labelled:
+                assert all(isinstance(one, Put) for one in put_videos(installation, examples, PutSettings()))
+                if part == "labelled":
                     run_worker(installation, once=True, threads=1)
             made = [keys.create(installation, f"t{n}", "terminal").text for n in range(terminals)]
         yield Place(home, environment, made, clips)

@@ -42,7 +42,7 @@ class WorkerSettings(Section):
 
     batch: Positive = Field(
         8,
-        description="videos that a worker leases at a time; up to four times as many while they take no second",
+        description="videos that a worker leases at a time; up to four times as many where they are soon done",
     )
     lease_seconds: Annotated[float, Field(gt=0)] = Field(
         120.0,

@@ -338,6 +338,25 @@ def test_description_expiry_threshold_groups_and_suggestable_are_kept(installati
     assert not found.suggestable
 
 
+def test_what_was_barred_under_a_merged_name_is_let_in_again_and_the_change_undone(installation, archive):
+    video = archive.videos[0]
+    for text in ("car", "dog"):
+        curate.add(installation, MARIA, text)
+    curate.bar(installation, MARIA, "car", [video])
+    curate.merge(installation, MARIA, ["car"], "dog")
+    curate.bar(installation, MARIA, "dog", [video])  # it is, under the name that is gone
+    assert barred_pairs(installation) == 1
+    done = curate.bar(installation, MARIA, "dog", [video], lift=True)
+    assert barred_pairs(installation) == 0
+    curate.undo(installation, MARIA, done.version)
+    assert barred_pairs(installation) == 1
+
+
+def barred_pairs(installation) -> int:
+    with installation.database.read() as connection:
+        return connection.scalar(select(func.count()).select_from(schema.barred))
+
+
 def test_a_tag_is_barred_from_a_video_and_again_allowed(installation, archive):
     curate.add(installation, MARIA, "car")
     video = archive.videos[1]

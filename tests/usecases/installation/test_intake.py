@@ -122,6 +122,7 @@ def test_other_content_under_a_name_is_a_conflict(installation, job) -> None:
     assert isinstance(refused.error, ConflictError)
     assert "--replace" in (refused.error.hint or "")
     assert count(installation, schema.videos) == 1
+    assert len(list(installation.media.keys())) == 1  # nothing is kept of what was refused
     (other,) = put(installation, clip(job.clips["green"], "clip"), owner="someone else")
     assert other.outcome == "new"
 

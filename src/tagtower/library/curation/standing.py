@@ -98,21 +98,23 @@ def set_suggestable(tag: TagRecord, suggestable: bool) -> Plan:
 
 
 def bar(
-    tag: TagRecord, video_ids: Sequence[int], barred_from: Collection[int], *, lift: bool = False
+    tag: TagRecord, video_ids: Sequence[int], barred_now: Collection[tuple[int, int]], *, lift: bool = False
 ) -> Plan:
     """Return the plan to suggest a tag never on some videos, or, if `lift`, again.
 
     Args:
-        barred_from: those of the videos that it is barred from now.
+        barred_now: pairs of one of the videos and of the tag, or one that was merged into it, that is barred there.
     """
+    barred_from = {video for video, _ in barred_now}
     concerned = [video for video in dict.fromkeys(video_ids) if (video in barred_from) == lift]
     said = ", ".join(f"#{video}" for video in concerned)
     verb = "again on" if lift else "never on"
+    lifted = [Bar(video, number, False) for video, number in sorted(barred_now)]
     return Plan(
         "bar",
         f"suggest {tag.text!r} {verb} video {said}",
         (Edit(tag, tag),) if concerned else (),
-        tuple(Bar(video, tag.id, not lift) for video in concerned),
+        tuple(lifted if lift else (Bar(video, tag.id, True) for video in concerned)),
     )
 
 

@@ -113,13 +113,32 @@ def take_in(connection: Connection, incoming: Incoming, *, at: datetime, replace
     if current.content_hash == incoming.content_hash:
         return _again(connection, known, current, incoming, at, replace)
     if not replace:
-        raise ConflictError(
-            f"{shorten(incoming.name)}: another video has this name"
-            + (f" of the owner {shorten(incoming.owner)}" if incoming.owner else "")
-            + ", and other content.",
-            hint="Give another name or owner, or take the new content in its place with: --replace",
-        )
+        raise _taken(incoming)
     return _replace(connection, known, current, same, incoming, at)
+
+
+def refuse_early(connection: Connection, incoming: Incoming, *, replace: bool) -> None:
+    """Refuse what `take_in` would, as far as name and content tell, before anything of it is stored.
+
+    Raises:
+        ConflictError: the name is taken by something else, or this very content is being erased.
+    """
+    _refuse_erasing(connection, incoming.content_hash)
+    known = None if replace else find_reference(connection, incoming.owner, incoming.name)
+    if known is None:
+        return
+    content = connection.scalar(select(videos.c.content_hash).where(videos.c.id == known.video_id))
+    if content != incoming.content_hash:
+        raise _taken(incoming)
+
+
+def _taken(incoming: Incoming) -> ConflictError:
+    return ConflictError(
+        f"{shorten(incoming.name)}: another video has this name"
+        + (f" of the owner {shorten(incoming.owner)}" if incoming.owner else "")
+        + ", and other content.",
+        hint="Give another name or owner, or take the new content in its place with: --replace",
+    )
 
 
 def claim(connection: Connection, *keys: str | None) -> None:

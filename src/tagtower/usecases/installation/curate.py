@@ -264,11 +264,14 @@ def bar(
         record = _checked(connection, by, [find_standing(connection, tag)])[0]
         wanted = list(dict.fromkeys(video_ids))
         known: set[int] = set()
-        now: set[int] = set()
+        now: list[tuple[int, int]] = []
+        members = [record.id, *(one.id for one in merged_into(connection, [record.id]))]
         for some in chunks(wanted):
             known.update(connection.scalars(select(videos.c.id).where(videos.c.id.in_(some))))
-            here = (barred.c.tag_id == record.id) & barred.c.video_id.in_(some)
-            now.update(connection.scalars(select(barred.c.video_id).where(here)))
+            for own in chunks(members):
+                here = barred.c.tag_id.in_(own) & barred.c.video_id.in_(some)
+                rows = connection.execute(select(barred.c.video_id, barred.c.tag_id).where(here))
+                now += [(row.video_id, row.tag_id) for row in rows]
         for video in wanted:
             if video not in known:
                 raise NotFoundError(f"There is no video #{video}.", hint="Give the number of a stored video.")

@@ -19,7 +19,14 @@ from tagtower.features.subtitles import names_subtitle_file
 from tagtower.library.schema import videos
 from tagtower.library.verdicts import give_verdict
 from tagtower.library.videos.facts import facts_of
-from tagtower.library.videos.intake import Incoming, Outcome, Taken, check_incoming, take_in
+from tagtower.library.videos.intake import (
+    Incoming,
+    Outcome,
+    Taken,
+    check_incoming,
+    refuse_early,
+    take_in,
+)
 from tagtower.library.videos.shown import Members, members_of
 from tagtower.media.isolation import Decoder
 from tagtower.media.records import DecodeRequest, FrameRequest, MediaInfo, SoundRequest
@@ -230,7 +237,7 @@ class _Intake:
 
     def _with_file(self, incoming: Incoming, path: Path) -> Incoming:
         content_hash, size = self._settings.content or hash_file(path)
-        known = self._known(content_hash)
+        known = self._known(replace(incoming, content_hash=content_hash))
         facts = None if known is None else known.facts
         if known is None or (not known.stored and not self._settings.reference):
             facts = facts_of(self._look(path))
@@ -248,11 +255,13 @@ class _Intake:
             incoming, content_hash=content_hash, media=media, stored=stored, bytes=size, facts=facts
         )
 
-    def _known(self, content_hash: str) -> Any:
+    def _known(self, incoming: Incoming) -> Any:
+        """Return the video that has this content already, None where there is none."""
         with self._installation.database.read() as connection:
+            refuse_early(connection, incoming, replace=self._settings.replace)
             return connection.execute(
                 select(videos.c.media, videos.c.stored, videos.c.facts).where(
-                    videos.c.content_hash == content_hash
+                    videos.c.content_hash == incoming.content_hash
                 )
             ).first()
 

@@ -48,11 +48,10 @@ class ReviewedTag:
 
 @dataclass(frozen=True, slots=True)
 class BarredTag:
-    """A tag that is never suggested on a video; `merged` says that it was barred under a name merged since."""
+    """A tag that is never suggested on a video, perhaps since one was barred that was merged into it."""
 
     tag_id: int
     tag: str
-    merged: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +106,15 @@ def _barred(connection: Connection, video_id: int) -> tuple[BarredTag, ...]:
     """The tags in use that are never suggested on a video, by text."""
     root = tags.alias("root")
     found = connection.execute(
-        select(root.c.id, root.c.text, tags.c.merged_into)
+        select(root.c.id, root.c.text)
+        .distinct()
         .select_from(barred)
         .join(tags, tags.c.id == barred.c.tag_id)
         .join(root, root.c.id == func.coalesce(tags.c.merged_into, tags.c.id))
         .where(barred.c.video_id == video_id, root.c.state == "active")
         .order_by(root.c.text, root.c.id)
     )
-    return tuple(BarredTag(one.id, one.text, one.merged_into is not None) for one in found)
+    return tuple(BarredTag(one.id, one.text) for one in found)
 
 
 def _suggested(connection: Connection, video_id: int, model_id: int | None) -> dict[int, Any]:

@@ -32,11 +32,11 @@ from tagtower.usecases.session import Device
 ONCE_TRIES = 5
 """A worker that is to end by itself gives up after so many such attempts: about half a minute."""
 
-WRITTEN_AT_ONCE, FLUSH_SECONDS = 32, 1.0
+WRITTEN_AT_ONCE, FLUSH_SECONDS = 64, 2.0
 """So many videos are written in one transaction at most, and none waits longer than this for others: a transaction
-costs as much as looking at a small video, and a worker that is killed loses a second of its work."""
+costs as much as looking at a small video, and a worker that is killed loses two seconds of its work."""
 
-QUICK_SECONDS, QUICK_TIMES = 1.0, 4
+QUICK_SECONDS, QUICK_TIMES = 2.0, 4
 """A worker that is through with what it leased in less than this leases twice as many, up to so many times what the
 settings say: where videos are small, asking for them would take a share of the time."""
 
@@ -111,6 +111,7 @@ class _Worker:
         self._took = 0
         self._at_a_time = self._rules.batch
         self._took_at = -float("inf")
+        self._more = False  # the last time there were as many as were asked for
         self._chores_at = 0.0
         self.report = WorkerReport(workers.new_name())
         self._patience = Patience(stop, on_event, ONCE_TRIES if once else None)
@@ -250,13 +251,15 @@ class _Worker:
         with self._database.read() as connection:
             active = active_model(connection)
             self._replaced = active is None or active.id != model.id
-            due = has_due(connection, now=self._installation.clock(), rules=self._rules)
+            due = self._more or has_due(connection, now=self._installation.clock(), rules=self._rules)
         if self._replaced or not due:
             return []
         count = self._next_count()
         with self._database.write() as connection:
             now = self._installation.clock()
-            return take(connection, self.report.name, count, now=now, rules=self._rules)
+            leased = take(connection, self.report.name, count, now=now, rules=self._rules)
+        self._more = len(leased) == count
+        return leased
 
     def _next_count(self) -> int:
         """How many videos to lease: more at a time where the last ones were soon done with, few where they were not."""
