@@ -48,7 +48,7 @@ test: $(VENV)/.installed-dev  ## run the tests (a few minutes; JOBS=processes)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not slow"
 
 test-slow: $(VENV)/.installed-dev  ## run the slow tests, the demo among them
-	$(BIN)/python -m pytest -m slow
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m slow
 
 check: $(VENV)/.installed-dev  ## style, types and the direction of imports
 	$(BIN)/ruff check

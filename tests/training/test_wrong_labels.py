@@ -7,6 +7,7 @@ import pytest
 from tagtower.training.losses import LOSSES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize(("wrong", "kept"), [(0.2, 0.85), (0.4, 0.7)])
 def test_most_of_what_clean_labels_teach_is_learnt(problem, loss, wrong, kept):

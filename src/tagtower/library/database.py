@@ -25,7 +25,10 @@ thousand tags some seconds. One of a million took two minutes: split such a file
 AFTER_COMMIT = "tagtower_after_commit"
 """The option of a writing connection that holds what is to be done after its commit."""
 
-CONNECTIONS = 16
+MAPPED_BYTES = 256 * 1024**2
+"""So much of a SQLite file is read where the system keeps it, and not copied into the memory of each connection."""
+
+CONNECTIONS = 8
 """Connections that are kept open: to open one costs more than most questions. The one that was used last is taken
 first, so that caches are warm, and no more are filled than are wanted at a time."""
 
@@ -138,6 +141,7 @@ def _sqlite(url: URL) -> Engine:
             "synchronous=FULL",  # what was answered as stored survives a power cut
             "secure_delete=ON",  # what is deleted is overwritten, so that erasing is more than forgetting
             "temp_store=MEMORY",
+            f"mmap_size={MAPPED_BYTES}",
         ):
             connection.execute(f"PRAGMA {pragma}")
 

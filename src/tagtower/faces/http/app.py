@@ -37,7 +37,7 @@ Send an API key as `Authorization: Bearer KEY`. Failures are `application/proble
 do. A creation with an `Idempotency-Key` can be repeated safely; a change with `If-Match` overwrites nothing unseen.
 """
 
-THREADS = 16
+THREADS = 8
 """Requests that are worked at together, as many as there are connections to the database; the others wait in order.
 More threads would not answer more: only one of them runs Python at a time."""
 
