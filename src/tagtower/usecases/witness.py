@@ -15,6 +15,9 @@ from tagtower.pipeline.vectors import Embedded
 from tagtower.records import Modality, ModalityEvidence, RankedTag
 from tagtower.usecases.session import Session
 
+TAGS_AT_ONCE = 4096
+"""Every video of a batch is compared with the tags of all: of no more than so many together."""
+
 
 @final
 class TowerWitness:
@@ -39,7 +42,16 @@ class TowerWitness:
     def of_all(
         self, videos: Sequence[tuple[Embedded, FrameVectors | None, Sequence[RankedTag]]]
     ) -> list[list[RankedTag]]:
-        """Return for each video what a call for it alone gives, but with one look at the gate for all of them."""
+        """Return for each video what a call for it alone gives, but with one look at the gate for many of them."""
+        most = max(1, TAGS_AT_ONCE // max((len(tags) or 1 for _, _, tags in videos), default=1))
+        found: list[list[RankedTag]] = []
+        for start in range(0, len(videos), most):
+            found += self._of_some(videos[start : start + most])
+        return found
+
+    def _of_some(
+        self, videos: Sequence[tuple[Embedded, FrameVectors | None, Sequence[RankedTag]]]
+    ) -> list[list[RankedTag]]:
         texts = list(dict.fromkeys(tag.tag for _, _, tags in videos for tag in tags))
         if not texts:
             return [[] for _ in videos]

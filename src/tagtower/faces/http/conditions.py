@@ -12,7 +12,7 @@ from typing import Annotated, Any, final
 from fastapi import Header, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic_core import to_json
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from tagtower.faces.http.auth import Principal
 from tagtower.faces.http.parts import Parts
@@ -146,7 +146,7 @@ class Once:
         )
         if found is None or found.status is None:
             return None
-        return JSONResponse(found.body, found.status, {**found.headers, REPLAYED: "true"})
+        return Answer(found.body, found.status, {**found.headers, REPLAYED: "true"}).response()
 
     def _after(self, answer: Answer) -> Response:
         if self._key is not None:

@@ -105,7 +105,8 @@ def bar(
     Args:
         barred_now: pairs of one of the videos and of the tag, or one that was merged into it, that is barred there.
     """
-    barred_from = {video for video, _ in barred_now}
+    # What is barred under another name would be let in again where that comes back to itself.
+    barred_from = {video for video, number in barred_now if lift or number == tag.id}
     concerned = [video for video in dict.fromkeys(video_ids) if (video in barred_from) == lift]
     said = ", ".join(f"#{video}" for video in concerned)
     verb = "again on" if lift else "never on"

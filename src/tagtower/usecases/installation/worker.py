@@ -111,6 +111,7 @@ class _Worker:
         self._took = 0
         self._at_a_time = self._rules.batch
         self._took_at = -float("inf")
+        self._looked_at = 0  # videos since the last ones were leased
         self._more = False  # the last time there were as many as were asked for
         self._chores_at = 0.0
         self.report = WorkerReport(workers.new_name())
@@ -218,6 +219,7 @@ class _Worker:
                 return
             since = since if ready else time.monotonic()
             ready.append(one)
+            self._looked_at += 1
             if len(ready) >= WRITTEN_AT_ONCE or time.monotonic() - since > FLUSH_SECONDS:
                 batch = tuple(ready)
                 ready.clear()
@@ -259,15 +261,19 @@ class _Worker:
             now = self._installation.clock()
             leased = take(connection, self.report.name, count, now=now, rules=self._rules)
         self._more = len(leased) == count
+        self._at_a_time, self._took_at, self._looked_at = count, time.monotonic(), 0
         return leased
 
     def _next_count(self) -> int:
-        """How many videos to lease: more at a time where the last ones were soon done with, few where they were not."""
-        now, batch = time.monotonic(), self._rules.batch
-        quick = now - self._took_at < QUICK_SECONDS
-        self._at_a_time = min(2 * self._at_a_time, QUICK_TIMES * batch) if quick else batch
-        self._took_at = now
-        return self._at_a_time
+        """How many videos to lease: more at a time where the last ones were soon done with, few where they were not.
+
+        What is only read ahead is not done with.
+        """
+        quick = time.monotonic() - self._took_at < QUICK_SECONDS
+        if not quick:
+            return self._rules.batch
+        grows = self._more and self._looked_at > 0
+        return min(2 * self._at_a_time, QUICK_TIMES * self._rules.batch) if grows else self._at_a_time
 
     def _do_chores(self, labeller: Labeller | None) -> bool:
         """Do a little of each chore, and return whether there was any."""

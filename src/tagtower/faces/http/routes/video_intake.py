@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import Request
-from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
@@ -80,7 +81,7 @@ async def refer(server: Parts, principal: Principal, body: Reference) -> Any:
         )
     server.fetches += 1
     try:
-        return await run_in_threadpool(
+        fetch = partial(
             take_fetched,
             server.installation,
             body.uri,
@@ -88,6 +89,8 @@ async def refer(server: Parts, principal: Principal, body: Reference) -> Any:
             author=principal.name,
             decoder=server.decoder,
         )
+        # On a thread of its own: a host that is slow for minutes holds up no answer.
+        return await to_thread.run_sync(fetch, limiter=CapacityLimiter(1))
     finally:
         server.fetches -= 1
 
