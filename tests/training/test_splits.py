@@ -46,6 +46,16 @@ def test_where_no_split_is_given_there_is_train_and_val_and_no_test():
     assert split_counts(assigned) == {"train": 30, "val": 10, "test": 0}
 
 
+def test_the_same_manifest_in_another_folder_is_carved_alike():
+    here, there = (
+        assign([example(place, media=f"{folder}/{place // 2}.mp4") for place in range(60)])[0]
+        for folder in ("/data/a", "/mnt/elsewhere")
+    )
+    assert splits(here) == splits(there)
+    assert splits(here)[::2] == splits(here)[1::2], "what has the same media stays together"
+    assert "val" in splits(here)
+
+
 def test_a_row_without_a_split_follows_its_group_and_else_trains():
     examples = [
         example(1, "a", "test"),
