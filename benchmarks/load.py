@@ -1,6 +1,6 @@
 """Terminals that hand in, search and play at once, on a real server beside a worker that labels.
 
-    python benchmarks/load.py [--terminals 50] [--seconds 60] [--pause 1] [--engine sqlite]
+    python benchmarks/load.py [--terminals 50] [--seconds 60] [--warm 60] [--pause 1]
 
 Each terminal does one thing after the other, with a pause between that is exponentially distributed: half of what it
 does are searches (by tag, by words, by likeness), a third is playing a range, a sixth is handing in a small clip, at

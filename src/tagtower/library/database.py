@@ -28,8 +28,8 @@ AFTER_COMMIT = "tagtower_after_commit"
 MAPPED_BYTES = 256 * 1024**2
 """So much of a SQLite file is read where the system keeps it, and not copied into the memory of each connection."""
 
-WRITE_CACHE_KIB = 8 * 1024
-"""What a connection that writes keeps of it, so that a large change is not written out before its end."""
+PAGE_CACHE_KIB = 8 * 1024
+"""What a connection keeps of its own changes, so that a large one is not written out before its end."""
 
 CONNECTIONS = 8
 """Connections that are kept open: to open one costs more than most questions. The one that was used last is taken
@@ -144,14 +144,13 @@ def _sqlite(url: URL) -> Engine:
             "synchronous=FULL",  # what was answered as stored survives a power cut
             "secure_delete=ON",  # what is deleted is overwritten, so that erasing is more than forgetting
             "temp_store=MEMORY",
+            f"cache_size=-{PAGE_CACHE_KIB}",
             f"mmap_size={MAPPED_BYTES}",
         ):
             connection.execute(f"PRAGMA {pragma}")
 
     def on_begin(connection: Connection) -> None:
         immediate = connection.get_execution_options().get("immediate", False)
-        if immediate:
-            connection.exec_driver_sql(f"PRAGMA cache_size=-{WRITE_CACHE_KIB}")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
     event.listen(engine, "connect", on_connect)

@@ -82,41 +82,30 @@ def _carve(
     examples: Sequence[Example], training: Sequence[int], share: float, seed: int, problems: Problems
 ) -> list[int]:
     """The places in `training` that validate; empty where fewer than two videos train."""
-    carved = _carve_by(
-        lambda place: group_of(examples[place]),
-        # Not the media's path: the same manifest in another folder is carved alike.
-        lambda place: examples[place].group or examples[place].video.id,
-        training,
-        share,
-        seed,
-    )
+    # Not the paths of media: the same manifest in another folder is carved alike.
+    names: dict[str, str] = {}
+    for place in training:
+        names.setdefault(group_of(examples[place]), examples[place].group or examples[place].video.id)
+    carved = _carve_by(lambda place: names[group_of(examples[place])], training, share, seed)
     if carved or len(training) < 2:
         return carved
     problems.add(
         "group", "all that trains is one group; validation is carved out of it, and will look too good"
     )
-    alone = lambda place: f"{place} {examples[place].video.id}"  # noqa: E731
-    return _carve_by(alone, alone, training, share, seed)
+    return _carve_by(lambda place: f"{place} {examples[place].video.id}", training, share, seed)
 
 
-def _carve_by(
-    key: Callable[[int], str],
-    name: Callable[[int], str],
-    training: Sequence[int],
-    share: float,
-    seed: int,
-) -> list[int]:
+def _carve_by(key: Callable[[int], str], training: Sequence[int], share: float, seed: int) -> list[int]:
     """Whole groups in the order of their hashes, as long as they fit into the share; at least the smallest one.
 
-    The order is a property of each group alone, so that a manifest that grows moves few groups: it is the hash of the
-    `name` of its first example.
+    The order is a property of each group alone, so that a manifest that grows moves few groups.
     """
     groups: defaultdict[str, list[int]] = defaultdict(list)
     for place in training:
         groups[key(place)].append(place)
     if len(groups) < 2:
         return []
-    ordered = sorted(groups.items(), key=lambda item: hash_text(f"{seed} {name(item[1][0])}"))
+    ordered = sorted(groups.items(), key=lambda item: hash_text(f"{seed} {item[0]}"))
     carved: list[int] = []
     for _, places in ordered:
         if len(carved) + len(places) <= share * len(training):

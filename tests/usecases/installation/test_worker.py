@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import shutil
 import threading
@@ -262,14 +263,15 @@ def test_a_worker_leases_more_at_a_time_while_videos_are_soon_done(home, job, mo
         return take(connection, worker, count, **more)
 
     monkeypatch.setattr("tagtower.usecases.installation.worker.take", taking)
-    monkeypatch.setattr("tagtower.usecases.installation.worker.QUICK_SECONDS", 60.0)
+    monkeypatch.setattr("tagtower.usecases.installation.leases.QUICK_SECONDS", 60.0)
     hand_in(home, *[Video(f"v{number}", None, f"walk {number}") for number in range(120)])
     assert work(home).labelled == 120
+    assert gc.get_freeze_count() == 0, "what the collector passed over is collected again"
     assert asked[0] == 8
     assert max(asked) == 32
     assert all(later in (earlier, 2 * earlier) for earlier, later in itertools.pairwise(asked))
     asked.clear()
-    monkeypatch.setattr("tagtower.usecases.installation.worker.QUICK_SECONDS", 0.0)
+    monkeypatch.setattr("tagtower.usecases.installation.leases.QUICK_SECONDS", 0.0)
     hand_in(home, *[Video(f"w{number}", None, f"road {number}") for number in range(20)])
     assert work(home).labelled == 20
     assert set(asked) == {8}

@@ -136,11 +136,9 @@ def _ranges(connection: Connection, plan: _Plan) -> Iterator[tuple[int, int]]:
 
 def _newest(connection: Connection, arms: list[Arm], limit: int) -> list[int]:
     """Return the greatest numbers of lists that together hold every match."""
-    if len(arms) == 1:
-        arm, key = arms[0]
-        return list(connection.scalars(arm.order_by(key.desc()).limit(limit)))
-    named = [arm.with_only_columns(key.label("id")) for arm, key in arms]
-    ordered = [one.order_by(key.desc()).limit(limit) for one, (_, key) in zip(named, arms, strict=True)]
+    ordered = [arm.with_only_columns(key.label("id")).order_by(key.desc()).limit(limit) for arm, key in arms]
+    if len(ordered) == 1:
+        return list(connection.scalars(ordered[0]))
     # The column is named, not asked for: to list those of a part costs more than to have it answered.
     found = union(*(select(ID).select_from(one.subquery()) for one in ordered)).subquery()
     return list(connection.scalars(select(ID).select_from(found).order_by(ID.desc()).limit(limit)))

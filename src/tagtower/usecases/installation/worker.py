@@ -23,7 +23,7 @@ from tagtower.usecases.installation.behind import Behind
 from tagtower.usecases.installation.chores import Chore
 from tagtower.usecases.installation.home import Installation
 from tagtower.usecases.installation.labelling import Labeller, NotSeen, Seen, open_labeller
-from tagtower.usecases.installation.leases import HeldLeases, LeaseKeeper, Stop
+from tagtower.usecases.installation.leases import HeldLeases, LeaseKeeper, LeasePace, Stop
 from tagtower.usecases.installation.patience import Patience, Stopped
 from tagtower.usecases.installation.shelving import Shelver
 from tagtower.usecases.installation.worker_events import Event, Listener, WorkerReport
@@ -35,10 +35,6 @@ ONCE_TRIES = 5
 WRITTEN_AT_ONCE, FLUSH_SECONDS = 64, 2.0
 """So many videos are written in one transaction at most, and none waits longer than this for others: a transaction
 costs as much as looking at a small video, and a worker that is killed loses two seconds of its work."""
-
-QUICK_SECONDS, QUICK_TIMES = 2.0, 4
-"""A worker that is through with what it leased in less than this leases twice as many, up to so many times what the
-settings say: where videos are small, asking for them would take a share of the time."""
 
 CHORE_SECONDS = 1.0
 """How often a busy worker asks whether there is other work."""
@@ -109,10 +105,7 @@ class _Worker:
         self._replaced = False
         self._idle = False
         self._took = 0
-        self._at_a_time = self._rules.batch
-        self._took_at = -float("inf")
-        self._looked_at = 0  # videos since the last ones were leased
-        self._more = False  # the last time there were as many as were asked for
+        self._pace = LeasePace(self._rules.batch)
         self._chores_at = 0.0
         self.report = WorkerReport(workers.new_name())
         self._patience = Patience(stop, on_event, ONCE_TRIES if once else None)
@@ -219,7 +212,7 @@ class _Worker:
                 return
             since = since if ready else time.monotonic()
             ready.append(one)
-            self._looked_at += 1
+            self._pace.done()
             if len(ready) >= WRITTEN_AT_ONCE or time.monotonic() - since > FLUSH_SECONDS:
                 batch = tuple(ready)
                 ready.clear()
@@ -253,27 +246,15 @@ class _Worker:
         with self._database.read() as connection:
             active = active_model(connection)
             self._replaced = active is None or active.id != model.id
-            due = self._more or has_due(connection, now=self._installation.clock(), rules=self._rules)
+            due = self._pace.full or has_due(connection, now=self._installation.clock(), rules=self._rules)
         if self._replaced or not due:
             return []
-        count = self._next_count()
+        count = self._pace.next()
         with self._database.write() as connection:
             now = self._installation.clock()
             leased = take(connection, self.report.name, count, now=now, rules=self._rules)
-        self._more = len(leased) == count
-        self._at_a_time, self._took_at, self._looked_at = count, time.monotonic(), 0
+        self._pace.leased(count, len(leased))
         return leased
-
-    def _next_count(self) -> int:
-        """How many videos to lease: more at a time where the last ones were soon done with, few where they were not.
-
-        What is only read ahead is not done with.
-        """
-        quick = time.monotonic() - self._took_at < QUICK_SECONDS
-        if not quick:
-            return self._rules.batch
-        grows = self._more and self._looked_at > 0
-        return min(2 * self._at_a_time, QUICK_TIMES * self._rules.batch) if grows else self._at_a_time
 
     def _do_chores(self, labeller: Labeller | None) -> bool:
         """Do a little of each chore, and return whether there was any."""
