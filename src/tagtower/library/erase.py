@@ -1,4 +1,4 @@
-"""Erasing videos from the database for good: their rows, what other rows say of them, and the bytes they leave.
+"""Erasing videos from the database for good: their rows, and what other rows say of them.
 
 A video's own rows go first, in one transaction that notes in `erasing` what is left to do; so nobody finds it any more,
 and whatever ends the program, the rest can be done later. Files are the business of whoever calls this.
@@ -7,14 +7,10 @@ and whatever ends the program, the rest can be done later. Files are the busines
 from __future__ import annotations
 
 import json
-import mmap
-import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
@@ -22,7 +18,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     String,
-    Table,
     Text,
     cast,
     delete,
@@ -35,8 +30,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from tagtower.errors import DatabaseError, NotFoundError
+from tagtower.errors import NotFoundError
 from tagtower.library.database import Database
+from tagtower.library.leftovers import traces_of, video_columns
 from tagtower.library.schema import (
     changes,
     erasing,
@@ -54,12 +50,6 @@ from tagtower.library.videos.references import Reference, references_of
 
 AT_ONCE = 50
 """Videos whose traces are looked for in one pass over all suggestions."""
-
-SHORTEST = 12
-"""Bytes of a text that is looked for in the file of the database; a shorter one stands anywhere."""
-
-LOOKED_FOR = 200
-"""Bytes of a text that are looked for: where it is long, it lies in pieces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +107,7 @@ def mark_video(
     pending = _note(connection, video_id, True, video.content_hash, sorted(hashes), removed, author, at)
     texts = [video.content_hash, video.title, video.description, video.subtitles]
     texts += [text for one in references for text in (one.name, one.title)]
-    return Marked(pending, _traces(texts))
+    return Marked(pending, traces_of(texts))
 
 
 def mark_reference(
@@ -165,7 +155,7 @@ def mark_reference(
             removed["vectors"] = vectors.remove(connection, [video.id])
             removed["words"] = 1
     pending = _note(connection, video.id, False, None, sorted(forgotten), removed, author, at)
-    return Marked(pending, _traces(texts))
+    return Marked(pending, traces_of(texts))
 
 
 def lock_video(connection: Connection, video_id: int) -> None:
@@ -261,7 +251,7 @@ def rows_left(database: Database, video_ids: Sequence[int], hashes: Sequence[str
         for table in metadata.sorted_tables:
             if table.name in ("erasing", "erasures"):
                 continue
-            for column in _video_columns(table):
+            for column in video_columns(table):
                 for start in range(0, len(video_ids), 500):
                     left[table.name] += _matching(
                         connection, column.in_(list(video_ids[start : start + 500]))
@@ -277,80 +267,17 @@ def rows_left(database: Database, video_ids: Sequence[int], hashes: Sequence[str
     return {name: count for name, count in left.items() if count}
 
 
-def overwrite(database: Database, traces: Collection[bytes], *, certain: bool) -> None:
-    """See to it that the files of the database hold nothing of what was deleted.
-
-    On SQLite deleted rows are overwritten as they go, but copies that moving rows leave behind are not: where the file
-    holds one of the `traces` it is written anew. On PostgreSQL the room of dead rows is given free, and when it is
-    overwritten is the server's business, as its log and its backups are.
-
-    Args:
-        certain: write the file anew in any case.
-    Raises:
-        DatabaseError: other programs read or write for too long.
-    """
-    if database.dialect == "postgresql":
-        tables = [table.name for table in metadata.sorted_tables if _video_columns(table)]
-        with database.engine.connect() as connection:
-            alone = connection.execution_options(isolation_level="AUTOCOMMIT")
-            for name in tables:
-                alone.exec_driver_sql(f"VACUUM {name}")
-        return
-    # Deleted words stay in the index of words until its parts are joined.
-    with database.write() as connection:
-        connection.exec_driver_sql("INSERT INTO video_words (video_words) VALUES ('optimize')")
-    _checkpoint(database)
-    if certain or bytes_left([_file(database)], traces):
-        with closing(database.engine.raw_connection()) as raw:
-            raw.cursor().execute("VACUUM")
-        _checkpoint(database)
-
-
-def database_files(database: Database) -> list[Path]:
-    """Return the files that a SQLite database consists of; none for PostgreSQL."""
-    if database.dialect == "postgresql":
-        return []
-    file = _file(database)
-    return [file, file.with_name(f"{file.name}-wal")]
-
-
-def bytes_left(files: Iterable[Path], traces: Collection[bytes]) -> int:
-    """Return how many of the traces stand somewhere in the files."""
-    found: set[bytes] = set()
-    for path in files:
-        if not path.exists() or not path.stat().st_size:
-            continue
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            if len(traces) <= AT_ONCE:
-                found.update(trace for trace in traces if data.find(trace) >= 0)
-            else:  # one pass for many
-                pattern = re.compile(b"|".join(map(re.escape, traces)))
-                found.update(match.group() for match in pattern.finditer(data))
-    return len(found)
-
-
 def _count_rows(connection: Connection, video_id: int) -> dict[str, int]:
     """Return how many rows of each table hang on a video, those without any left out."""
     counts = {}
     for table in metadata.sorted_tables:
         if table.name in ("erasing", "erasures", "videos", "vectors"):
             continue
-        for column in _video_columns(table):
+        for column in video_columns(table):
             found = connection.scalar(select(func.count()).select_from(table).where(column == video_id))
             if found:
                 counts["references" if table.name == "video_references" else table.name] = found
     return counts
-
-
-def _video_columns(table: Table) -> list[Any]:
-    """The columns that hold a video's number."""
-    if table.name == "videos":
-        return [table.c.id]
-    return [
-        column
-        for column in table.columns
-        if column.name == "video_id" or any(key.column is videos.c.id for key in column.foreign_keys)
-    ]
 
 
 def _scrub_history(connection: Connection, video_id: int) -> int:
@@ -444,26 +371,3 @@ def _note(
     ).inserted_primary_key
     assert key is not None, "the key is given by the database"
     return Pending(int(key[0]), video_id, whole, content_hash, tuple(features), removed, author, at, None)
-
-
-def _traces(texts: Iterable[str | None]) -> tuple[bytes, ...]:
-    found = {(text or "").encode()[:LOOKED_FOR] for text in texts}
-    return tuple(sorted(one for one in found if len(one) >= SHORTEST))
-
-
-def _file(database: Database) -> Path:
-    assert database.url.database is not None, "a SQLite database is a file"
-    return Path(database.url.database)
-
-
-def _checkpoint(database: Database) -> None:
-    """Bring every change into the file and empty the log, which holds pages as they were."""
-    with closing(database.engine.raw_connection()) as raw:
-        cursor = raw.cursor()
-        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        answer = cursor.fetchone()
-    if answer is not None and answer[0]:
-        raise DatabaseError(
-            "What was erased is still in the log of the database: another program has been reading for long.",
-            hint="When it is done, finish with: tagtower videos HOME erase --finish",
-        )

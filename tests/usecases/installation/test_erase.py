@@ -12,8 +12,7 @@ from sqlalchemy import func, insert, select
 
 from tagtower.errors import ConflictError, NotFoundError, StorageError
 from tagtower.features.store import CENTRE, FeatureKey, FeatureStore
-from tagtower.library import erase as library_erase
-from tagtower.library import schema
+from tagtower.library import leftovers, schema
 from tagtower.library.vectors import vector_store
 from tagtower.records import Example, Video
 from tagtower.storage.hashing import hash_text
@@ -304,8 +303,8 @@ def test_bytes_that_rows_left_behind_are_written_anew(sqlite_installation, job, 
     video = put(installation, job.clips["green"], "a", title=TITLE)
     with monkeypatch.context() as patch:
         found = iter([1])
-        real = library_erase.bytes_left
-        patch.setattr(library_erase, "bytes_left", lambda *call: next(found, None) or real(*call))
+        real = leftovers.bytes_left
+        patch.setattr(leftovers, "bytes_left", lambda *call: next(found, None) or real(*call))
         erase_videos(installation, [video], author="ann")
     assert TITLE.encode() not in (installation.home / "library.sqlite").read_bytes()
 

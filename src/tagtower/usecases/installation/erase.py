@@ -21,17 +21,15 @@ from tagtower.library.curation.committing import check_author
 from tagtower.library.erase import (
     Marked,
     Pending,
-    bytes_left,
-    database_files,
     mark_reference,
     mark_video,
     note_wiped,
-    overwrite,
     pending_erasures,
     prove,
     rows_left,
     scrub_evidence,
 )
+from tagtower.library.leftovers import bytes_left, database_files, overwrite
 from tagtower.library.schema import erasing, metadata, video_references, videos
 from tagtower.library.shelves import LeasedVideo
 from tagtower.library.vectors import vector_store
