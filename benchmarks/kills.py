@@ -210,9 +210,9 @@ def drive(
                 return outcome
             holders = holding(installation, begun)
             for place, process in enumerate(running):
-                if process.pid not in holders or outcome.kills + len(doomed) > kills + workers:
+                if process.pid not in holders or outcome.kills == kills:
                     continue
-                if process.pid not in doomed and outcome.kills < kills:
+                if process.pid not in doomed:
                     doomed[process.pid] = time.monotonic() + chance.uniform(0, KILL_WITHIN_SECONDS)
                 if time.monotonic() >= doomed.get(process.pid, float("inf")):
                     process.kill()
