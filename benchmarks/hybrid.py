@@ -31,6 +31,7 @@ from tagtower.usecases.train import train
 from titles import COMMON, SYSTEMS
 
 FLOORS = {
+    "tower": {"ndcg": 0.38},
     "hybrid": {"ndcg": 0.47, "new": 0.36, "channels": 0.345},
     "hybrid, fresh neighbours": {"ndcg": 0.49, "new": 0.41},
 }
@@ -51,8 +52,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--split", default="test", choices=["val", "test"])
-    parser.add_argument("--towers", default="softmax", choices=["softmax", "memory"])
+    parser.add_argument("--towers", default="softmax", choices=["softmax", "memory", "finetuned"])
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
     arguments = parser.parse_args()
     folder = data_folder() / "data" / "titles"
@@ -60,7 +62,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as store:
         runs = [
             run(data, seed, arguments.split, [*SYSTEMS[arguments.towers], *arguments.overrides], Path(store))
-            for seed in range(arguments.seeds)
+            for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds)
         ]
     print(
         f"\ndata/titles, title only, {arguments.towers} towers, split {arguments.split}, {arguments.seeds} seeds; "

@@ -179,8 +179,7 @@ def fit(ranking, model, tags, library, queries, titles):  # type: ignore[no-unty
         NeighbourSide(ranking.neighbours),
         tag_columns(ranking.neighbours, library),
         library.tags,
-        tags.index(library),
-        tags.names_of(library),
+        tags.space(library),
         settings,
     )
     found = [one for _, one in source.blocks(queries, titles)]

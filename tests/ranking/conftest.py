@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +11,7 @@ import pytest
 
 from tagtower.config import RankingSettings
 from tagtower.index.exact import ExactIndex
-from tagtower.ranking.features import CandidateSource, NeighbourSide
+from tagtower.ranking.features import CandidateSource, NeighbourSide, TagSpace
 from tagtower.ranking.neighbours import LabelledVideo, LabelledVideos, labelled_videos
 from tagtower.records import Tag
 
@@ -23,6 +24,11 @@ LIBRARY = (
     Tag("total solar eclipse", aliases=("eclipse",)),
 )
 SUBJECTS = {"football": ("football", "goal"), "cooking": ("cooking", "soup"), "chess": ("chess",)}
+
+
+def read_as_tags(texts: Sequence[str], width: int = 8) -> np.ndarray:
+    """A vector for each text, by its words alone."""
+    return np.array([sum(np.sin(np.arange(width) * len(word)) for word in text.split()) for text in texts])
 
 
 @dataclass(frozen=True)
@@ -41,8 +47,7 @@ class World:
             NeighbourSide(self.neighbours),
             self.columns,
             LIBRARY,
-            index,
-            self.tag_vectors.__getitem__,
+            TagSpace(index, self.tag_vectors.__getitem__, read_as_tags),
             RankingSettings(**settings),
         )
 

@@ -44,13 +44,16 @@ class DenseSource:
         tags,
         distances,
         tag_vectors: np.ndarray,
+        read,
         settings,
     ) -> None:
         self._settings = settings
+        self._read = read
         self._tags = distances
         self._tag_vectors = _unit(tag_vectors)
         self._videos = ExactIndex(neighbours.vectors, "cosine")
         self._words = NeighbourWords(neighbours)
+        self._grams = neighbours.grams.toarray()
         self._tag_words = TagWords(tags, neighbours)
         self._mentions = MentionFinder(tags)
         self._labels = _in_library(neighbours.tags, columns, len(tags))
@@ -93,6 +96,7 @@ class DenseSource:
             "bm25": self._tag_words.bm25(tag_words).toarray(),
             "word_coverage": self._tag_words.coverage(tag_words).toarray(),
             **mention,
+            **self._by_word(known.toarray()),
         }
         sure = sum(scores[name] for name in ("near_votes", "word_votes", "mixed_votes", "word_shares"))
         sure = np.where(self.new, 0.0, sure + MENTION_SURENESS * (mention["mention_words"] > 0))
@@ -106,6 +110,8 @@ class DenseSource:
             "mixed_similarity_10th": _taken((similar + alike) / 2, mixed[:, :10])[:, -1],
             "mentions": np.array([len(found) for found in mentions], np.float64),
             "text_words": np.asarray(known.sum(axis=1), np.float64),
+            "voted_tag_words": self._mean_voted(scores["mixed_votes"], self._tag_words.lengths),
+            "voted_uses": self._mean_voted(scores["mixed_votes"], np.log1p(self._uses)),
         }
         by_tag = {
             "uses": np.log1p(self._uses),
@@ -116,6 +122,10 @@ class DenseSource:
         }
         profile = scores["mixed_votes"] @ self._tag_vectors
         scores["profile_similarity"] = _unit(profile) @ self._tag_vectors.T
+        read = np.stack(
+            [self._read([text])[0] if text else np.full(profile.shape[1], np.nan) for text in joined]
+        )
+        scores["text_similarity"] = _unit(read) @ self._tag_vectors.T
         found = {
             **{name: score[videos, tags] for name, score in scores.items()},
             **{name: value[videos] for name, value in by_video.items()},
@@ -146,6 +156,31 @@ class DenseSource:
     ) -> np.ndarray:
         """The weights of the neighbours in `rows`, summed by tag."""
         return np.asarray((_sparse_rows(rows, weights, self._labels.shape[0]) @ self._labels).toarray())
+
+    def _mean_voted(self, votes: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """The mean of a value of tags over the votes of each video, 0 without any."""
+        return (votes * values).sum(axis=1) / np.maximum(votes.sum(axis=1), 1e-9)
+
+    def _by_word(self, known: np.ndarray) -> dict[str, np.ndarray]:
+        """What single words say of each tag, word by word and tag by tag."""
+        names = ("word_best_share", "word_any_share", "word_lift", "word_best_lift")
+        found = {name: np.zeros((len(known), len(self._uses))) for name in names}
+        labels, chance = self._labels.toarray(), self._uses / self._labels.shape[0]
+        for video, own in enumerate(known):
+            rows = []
+            for word in np.flatnonzero(own):
+                has = self._grams[:, word] > 0
+                rows.append((has.sum(), labels[has].sum(axis=0)))
+            if not rows:
+                continue
+            shares = np.array([count / (holders + 1) for holders, count in rows])
+            smooth = np.array([(count + 2 * chance) / (holders + 2) for holders, count in rows])
+            lifts = np.log(np.maximum(smooth, 1e-6)) - np.log(np.maximum(chance, 1e-6))
+            found["word_best_share"][video] = shares.max(axis=0)
+            found["word_any_share"][video] = -np.log(1 - np.minimum(shares, 0.95)).sum(axis=0)
+            found["word_lift"][video] = lifts.sum(axis=0)
+            found["word_best_lift"][video] = lifts.max(axis=0)
+        return found
 
     def _beside(self, sure: np.ndarray) -> np.ndarray:
         """How often each tag stands beside the surest ones: a mean over them of P(tag | sure tag)."""

@@ -9,7 +9,7 @@ from tagtower.ranking import features
 from tagtower.ranking.features import FEATURES, MISSING_WHERE_NEW, MIXED_NEIGHBOURS, SOFTNESS
 from tagtower.ranking.lexical import NeighbourWords
 
-from .conftest import LIBRARY, SUBJECTS
+from .conftest import LIBRARY, SUBJECTS, read_as_tags
 
 NEW = 5
 
@@ -96,3 +96,17 @@ def test_two_spellings_of_one_tag_count_once(world):
     found = table(world.source().candidates(world.near("football")[None], [{"title": ""}]))
     assert found[0, 0]["uses"] == pytest.approx(np.log1p(len(world.labelled)))
     assert found[0, 0]["near_votes"] == pytest.approx(1.0, abs=1e-5)
+
+
+def test_a_text_is_compared_with_tags_as_if_it_were_one_and_no_text_is_missing(world):
+    vectors = np.stack([world.near("chess"), world.near("chess")])
+    found = table(world.source().candidates(vectors, [{"title": "chess opening"}, {}]))
+    read = read_as_tags(["chess opening"])[0]
+    for (video, tag), row in found.items():
+        own = world.tag_vectors[tag]
+        expected = read @ own / np.linalg.norm(read) / np.linalg.norm(own)
+        assert (
+            np.isnan(row["text_similarity"])
+            if video
+            else row["text_similarity"] == pytest.approx(expected, abs=1e-5)
+        )

@@ -7,7 +7,7 @@ import pytest
 
 from tagtower.config import RankingSettings
 from tagtower.errors import ModelError, TrainingError
-from tagtower.ranking.features import FEATURES
+from tagtower.ranking.features import FEATURES, MISSING_WHERE_NEW
 from tagtower.ranking.learned import LearnedRanker, train_ranker
 
 SETTINGS = RankingSettings(trees=20, depth=3, negatives=0.8)
@@ -63,3 +63,18 @@ def test_a_ranker_for_other_features_is_refused(monkeypatch):
 def test_a_damaged_ranker_is_refused():
     with pytest.raises(ModelError, match="cannot be read"):
         LearnedRanker.from_json(b'{"learner": 3')
+
+
+def test_where_no_tag_was_new_being_new_speaks_neither_for_a_tag_nor_against_it():
+    rng = np.random.default_rng(0)
+    columns = {name: place for place, name in enumerate(FEATURES)}
+    videos = np.repeat(np.arange(200), 20)
+    values = rng.random((len(videos), len(FEATURES))).astype(np.float32)
+    values[:, columns["is_new"]] = 0
+    right = values[:, columns["near_votes"]] > 0.8
+    ranker = train_ranker(values, videos, right, SETTINGS, seed=0)
+    new = values.copy()
+    new[:, [columns[name] for name in MISSING_WHERE_NEW]] = np.nan
+    new[:, columns["is_new"]] = 1
+    high, low = np.quantile(ranker(values), [0.9, 0.1])
+    assert low < ranker(new).mean() < (low + high) / 2  # a fifth of all are right, and nobody knows which

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,12 +14,13 @@ from scipy.sparse import csr_array
 
 from tagtower.config import RankingSettings
 from tagtower.index.exact import ExactIndex
-from tagtower.ranking.features import CandidateSource, NeighbourSide, _top_stored, values_at
+from tagtower.ranking.features import CandidateSource, NeighbourSide, TagSpace, _top_stored, values_at
 from tagtower.ranking.lexicon import TagLexicon
 from tagtower.ranking.neighbours import LabelledVideo, labelled_videos
 from tagtower.ranking.order import Ordered
 from tagtower.records import Evidence, Tag
 
+from .conftest import read_as_tags
 from .dense import DenseSource
 
 WORDS = (
@@ -66,8 +68,9 @@ class Drawn:
             NeighbourSide(self.neighbours),
             self.columns,
             self.tags,
-            ExactIndex(self.vectors, "cosine"),
-            self.vectors.__getitem__,
+            TagSpace(
+                ExactIndex(self.vectors, "cosine"), self.vectors.__getitem__, partial(read_as_tags, width=6)
+            ),
             RankingSettings(**settings),
             lexicon,
         )
@@ -75,7 +78,13 @@ class Drawn:
     def slow(self, **settings: int) -> DenseSource:
         index = ExactIndex(self.vectors, "cosine")
         return DenseSource(
-            self.neighbours, self.columns, self.tags, index, self.vectors, RankingSettings(**settings)
+            self.neighbours,
+            self.columns,
+            self.tags,
+            index,
+            self.vectors,
+            partial(read_as_tags, width=6),
+            RankingSettings(**settings),
         )
 
 

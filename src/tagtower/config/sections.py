@@ -466,6 +466,11 @@ class RankingSettings(Section):
         description="share of the training videos that the ranker learns from, with towers and neighbours that do "
         "not know them: the latest, or whole groups where some have no `published`",
     )
+    rounds: Positive = Field(
+        2,
+        description="how often such a share is held out, each another one and with towers trained for it: the ranker "
+        "learns from more videos; fewer where towers would be left with less than half of the videos",
+    )
     candidates: Positive = Field(100, description="tags that each source of candidates proposes for a video")
     neighbours: Positive = Field(50, description="similar labelled videos whose tags count")
     trees: Positive = Field(400, description="boosted trees of the ranker")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 
@@ -19,6 +19,7 @@ from tagtower.index.growing import GrowingIndex
 from tagtower.index.wordings import Distances, NearestWording, SomeOf
 from tagtower.library.tags import TagLibrary, normalize_tag
 from tagtower.pipeline.extract import Extracted, Failed
+from tagtower.ranking.features import TagSpace
 from tagtower.ranking.lexicon import OncePerTag
 from tagtower.records import MODALITIES, Modality, Tag, Video
 from tagtower.storage.hashing import hash_json, hash_text
@@ -155,11 +156,21 @@ class TagVectors:
             return found
         return NearestWording(found, np.concatenate([[0], counts.cumsum()[:-1]]))
 
-    def names_of(self, library: TagLibrary) -> Callable[[np.ndarray], np.ndarray]:
-        """Return what gives the vectors of the names of the tags at some places of `library`."""
+    def space(self, library: TagLibrary) -> TagSpace:
+        """Return what the towers make of `library`."""
         own = self._by_tag(library.tags)
         numbers = np.fromiter((one[0] for one in own), np.int64, len(own))
-        return lambda places: self._index.vectors(numbers[places])
+        return TagSpace(self.index(library), lambda places: self._index.vectors(numbers[places]), self.read)
+
+    def read(self, texts: Sequence[str]) -> Float[np.ndarray, "text dim"]:
+        """Return the vector of each text as if it were a tag that is new; nothing is kept of them."""
+        parts = [
+            encode_tags(
+                self._tower, texts[start : start + TAG_BATCH], [""] * len(texts[start : start + TAG_BATCH])
+            )
+            for start in range(0, len(texts), TAG_BATCH)
+        ]
+        return np.concatenate(parts)
 
     def _wordings(self, tags: Sequence[Tag]) -> list[tuple[int, ...]]:
         """The numbers of each tag's wordings, that of its name first."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, final
+from typing import final
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int64
@@ -21,6 +21,7 @@ from tagtower.ranking.lexical import NeighbourWords, TagWords
 from tagtower.ranking.lexicon import TagLexicon
 from tagtower.ranking.mentions import Mention, MentionFinder
 from tagtower.ranking.neighbours import LabelledVideos
+from tagtower.ranking.word_tags import WORD_FEATURES, WordTags
 from tagtower.records import Tag, TextField
 
 BLOCK_ELEMENTS = 1 << 20
@@ -47,16 +48,15 @@ SURE_SOURCES = ("near_votes", "word_votes", "mixed_votes", "word_shares")
 CANDIDATE_SOURCES = ("near_votes", "word_votes", "mixed_votes", "word_shares", "beside_sure_tags", "bm25")
 """Each brings its highest tags, `ranking.candidates` of them, beside the nearest, the nearest new and the mentioned."""
 
-TagVectorSource: TypeAlias = Callable[[Int64[np.ndarray, "some"]], Float[np.ndarray, "some dim"]]
-"""Gives the vectors of the tags at some places of a library."""
-
 MISSING_WHERE_NEW = (
     "near_votes", "nearest_votes", "word_votes", "word_nearest_votes", "mixed_votes", "mixed_nearest_votes",
-    "word_shares", "beside_sure_tags", "beside_over_chance", "uses", "last_use_days", "recent_uses", "recent_share",
+    "word_shares", *WORD_FEATURES, "beside_sure_tags", "beside_over_chance", "uses", "last_use_days",
+    "recent_uses", "recent_share",
 )  # fmt: skip
 FEATURES = (
-    "distance", "log_rank", "distance_over_nearest", "profile_similarity",
+    "distance", "log_rank", "distance_over_nearest", "profile_similarity", "text_similarity",
     "nearest_similarity", "word_similarity", "mixed_similarity", "mixed_similarity_10th",
+    "voted_tag_words", "voted_uses",
     *MISSING_WHERE_NEW,
     "bm25", "word_coverage", "mention_words", "mention_place", "mention_exact", "mention_elsewhere",
     "mentions", "tag_words", "tag_characters", "text_words", "is_new",
@@ -80,6 +80,19 @@ class Candidates:
     neighbour_rows: Int64[np.ndarray, "video neighbour"]
     neighbour_weights: Float64[np.ndarray, "video neighbour"]
     mentions: tuple[tuple[Mention, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TagSpace:
+    """What the towers make of a tag library, and the tag tower of any text.
+
+    `distances` tells how far each tag is from a video, `vectors` gives the vectors of the tags at some places of the
+    library, `read` those of texts, as if each were a tag.
+    """
+
+    distances: Distances
+    vectors: Callable[[Int64[np.ndarray, "some"]], Float[np.ndarray, "some dim"]]
+    read: Callable[[Sequence[str]], Float[np.ndarray, "text dim"]]
 
 
 @final
@@ -107,9 +120,8 @@ class CandidateSource:
     Args:
         side: the labelled videos; at least one.
         columns: the place in the library of each of the neighbours' `tag_texts`, -1 for one that is not there.
-        tags: the library, no two of them equal; `distances` tells how far each of them is from a video, and
-            `tag_vectors` gives the vectors of those at given places. Videos are compared with videos, and tags with
-            tags, by cosine, whatever the towers' distance is.
+        tags: the library, no two of them equal; `space` knows them in the same order. Videos are compared with
+            videos, and tags with tags, by cosine, whatever the towers' distance is.
         lexicon: what has read the tags, or most of them, before.
     """
 
@@ -118,8 +130,7 @@ class CandidateSource:
         side: NeighbourSide,
         columns: Int64[np.ndarray, "column"],
         tags: Sequence[Tag],
-        distances: Distances,
-        tag_vectors: TagVectorSource,
+        space: TagSpace,
         settings: RankingSettings,
         lexicon: TagLexicon | None = None,
     ) -> None:
@@ -127,13 +138,13 @@ class CandidateSource:
         neighbours = side.neighbours
         lexicon = TagLexicon() if lexicon is None else lexicon
         self._settings = settings
-        self._tags = distances
-        self._tag_vectors = tag_vectors
+        self._space = space
         self._tag_words = TagWords(tags, neighbours, lexicon)
         self._mentions = MentionFinder(tags, lexicon)
         self._labels = _in_library(neighbours.tags, columns, len(tags))
         self._labels_by_tag = self._labels.T.tocsr()
         self._uses = np.asarray(self._labels.sum(axis=0), np.float64)
+        self._word_tags = WordTags(side.words, self._labels)
         self._times = _use_times(self._labels, neighbours.days)
         self.new: Bool[np.ndarray, "tag"] = np.asarray(self._uses == 0)
         """Which tags of the library no labelled video has."""
@@ -170,7 +181,7 @@ class CandidateSource:
         """
         joined = [" ".join(one.values()) for one in texts]
         mentions = tuple(tuple(self._mentions(one)) for one in texts)
-        distances = self._tags.distances(vectors)
+        distances = self._space.distances.distances(vectors)
         known = self.side.words.columns(joined)
         similar = 1.0 - self.side.index.distances(vectors).astype(np.float64)
         alike = self.side.words.similarities(known).astype(np.float64)
@@ -206,6 +217,7 @@ class CandidateSource:
             "mixed_similarity_10th": _taken(both, mixed[:, :10])[:, -1],
             "mentions": np.array([len(found) for found in mentions], np.float64),
             "text_words": np.asarray(known.sum(axis=1), np.float64),
+            **self._habits(scores["mixed_votes"]),
         }
         by_tag = {
             "uses": np.log1p(self._uses[tags]),
@@ -216,8 +228,9 @@ class CandidateSource:
         }
         found = {
             **{name: values_at(score, videos, tags) for name, score in scores.items()},
+            **self._word_tags(known, videos, tags, own),
             "mention_place": values_at(_mention_places(mentions, distances.shape), videos, tags, np.nan),
-            "profile_similarity": self._profile_similarity(scores["mixed_votes"], videos, tags),
+            **self._similarities(joined, scores["mixed_votes"], videos, tags),
             **{name: value[videos] for name, value in by_video.items()},
             **by_tag,
             "distance": distances[videos, tags],
@@ -268,15 +281,38 @@ class CandidateSource:
         among = csr_array((values, (rows, tags)), shape=sure.shape)
         return (among @ self._labels_by_tag) @ self._labels
 
-    def _profile_similarity(
-        self, votes: csr_array, videos: Int64[np.ndarray, "pair"], tags: Int64[np.ndarray, "pair"]
-    ) -> Float64[np.ndarray, "pair"]:
-        """How near each candidate is to the mean of the tags that similar videos have."""
-        voted, place = np.unique(votes.indices, return_inverse=True)
-        some = csr_array((votes.data, place, votes.indptr), shape=(votes.shape[0], len(voted)))
-        profile = _unit(some @ _unit(self._tag_vectors(voted.astype(np.int64))))
+    def _habits(self, votes: csr_array) -> dict[str, Float64[np.ndarray, "video"]]:
+        """What tags similar videos have: how many words on average, and how often used, as a logarithm."""
+        total = np.maximum(np.asarray(votes.sum(axis=1)), 1e-9)
+        return {
+            "voted_tag_words": np.asarray(votes @ self._tag_words.lengths) / total,
+            "voted_uses": np.asarray(votes @ np.log1p(self._uses)) / total,
+        }
+
+    def _similarities(
+        self,
+        texts: Sequence[str],
+        votes: csr_array,
+        videos: Int64[np.ndarray, "pair"],
+        tags: Int64[np.ndarray, "pair"],
+    ) -> dict[str, Float64[np.ndarray, "pair"]]:
+        """How near each candidate is to the mean of the tags of similar videos, and to the text read as a tag.
+
+        Where there is no text, the latter is missing.
+        """
         chosen, place = np.unique(tags, return_inverse=True)
-        return np.asarray((profile @ _unit(self._tag_vectors(chosen)).T)[videos, place])
+        own = _unit(self._space.vectors(chosen)).T
+        voted, column = np.unique(votes.indices, return_inverse=True)
+        some = csr_array((votes.data, column, votes.indptr), shape=(votes.shape[0], len(voted)))
+        profile = _unit(some @ _unit(self._space.vectors(voted.astype(np.int64))))
+        read = np.full(profile.shape, np.nan)
+        spoken = [row for row, text in enumerate(texts) if text.strip()]
+        if spoken:
+            read[spoken] = _unit(self._space.read([texts[row] for row in spoken]))
+        return {
+            "profile_similarity": np.asarray((profile @ own)[videos, place]),
+            "text_similarity": np.asarray((read @ own)[videos, place]),
+        }
 
     def _choose(
         self, distances: Float32[np.ndarray, "video tag"], scores: Mapping[str, csr_array]

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float32, Int64
 
 from tagtower.config import RankingSettings
 from tagtower.errors import ModelError, TrainingError
-from tagtower.ranking.features import FEATURES
+from tagtower.ranking.features import FEATURES, MISSING_WHERE_NEW
 
 PAIRS = 20
 """Of each video, pairs are formed with its first so many candidates in the order of the moment."""
@@ -21,6 +21,10 @@ nDCG@10 on validation; these are as good as the better one."""
 
 LEAF_WEIGHT = 5.0
 """Least weight of a leaf; pairs are many and their labels noisy."""
+
+FEW_NEW, SHOWN_AS_NEW = 0.01, 0.1
+"""Where less than this share of the right pairs is of new tags, this share of all pairs is shown as if it were: trees
+that never saw a missing value send it wherever they please, and new tags with it."""
 
 
 @final
@@ -83,8 +87,10 @@ def train_ranker(
             "None of the ranker's candidates is right, so there is nothing to learn an order from.",
             hint="Train with --set ranking.kind=tower, or check the manifest: tagtower data check",
         )
-    shown = np.random.default_rng(seed).random(len(videos)) < settings.negatives
+    random = np.random.default_rng(seed)
+    shown = random.random(len(videos)) < settings.negatives
     kept = (relevant | shown) & np.isin(videos, videos[relevant])
+    values = _with_new(values, relevant, random)
     matrix = xgboost.QuantileDMatrix(
         values[kept],
         label=relevant[kept].astype(np.float32),
@@ -106,3 +112,20 @@ def train_ranker(
         "seed": seed,
     }
     return LearnedRanker(xgboost.train(parameters, matrix, settings.trees))
+
+
+def _with_new(
+    values: Float32[np.ndarray, "pair feature"],
+    relevant: Bool[np.ndarray, "pair"],
+    random: np.random.Generator,
+) -> Float32[np.ndarray, "pair feature"]:
+    """The features, some of them as those of new tags where hardly any right pair is of a new one."""
+    is_new = FEATURES.index("is_new")
+    if values[relevant, is_new].mean() >= FEW_NEW:
+        return values
+    values = values.copy()
+    chosen = np.flatnonzero(random.random(len(values)) < SHOWN_AS_NEW)
+    missing = np.array([FEATURES.index(name) for name in MISSING_WHERE_NEW])
+    values[chosen[:, None], missing] = np.nan
+    values[chosen, is_new] = 1.0
+    return values

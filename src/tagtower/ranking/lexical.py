@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import final
 
 import numpy as np
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Int64
 from scipy.sparse import csr_array, diags_array
 
 from tagtower.ranking.lexicon import TagLexicon
@@ -38,6 +38,12 @@ class NeighbourWords:
     def similarities(self, found: csr_array) -> Float[np.ndarray, "video neighbour"]:
         """Return the TF-IDF cosine of texts, as `columns` gave them, with each labelled video, in [0, 1]."""
         return np.asarray((_unit_rows(found @ diags_array(self._rarity)) @ self._texts).toarray())
+
+    def holders(self, columns: Int64[np.ndarray, "some"]) -> csr_array:
+        """Return which labelled videos have each of some words, by column: a matrix (word, neighbour) of ones."""
+        found = self._texts[columns]
+        found.data = np.ones(len(found.data), np.float32)
+        return found
 
     def shares(self, found: csr_array) -> csr_array:
         """Return weights (video, neighbour) whose votes are the mean share that each tag has among a word's videos."""

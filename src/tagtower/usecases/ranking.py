@@ -90,8 +90,7 @@ class TagOrders:
             side,
             key_columns(keys, library),
             library.tags,
-            distances,
-            self._tags.names_of(library),
+            self._tags.space(library),
             self._model.tower.settings.ranking,
             self._lexicon,
         )

@@ -8,16 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float32, Int64
 
 from tagtower.config import Settings
 from tagtower.evaluation.metrics import Metrics
 from tagtower.features.store import FeatureStore
-from tagtower.index.wordings import Distances
 from tagtower.library.tags import TagLibrary
 from tagtower.pipeline.vectors import TagVectors
 from tagtower.pipeline.words import words_of
-from tagtower.ranking.features import CandidateSource, NeighbourSide
+from tagtower.ranking.features import CandidateSource, NeighbourSide, TagSpace
 from tagtower.ranking.folder import Ranking
 from tagtower.ranking.learned import LearnedRanker, train_ranker
 from tagtower.ranking.neighbours import LabelledVideos, labelled_videos
@@ -28,7 +27,7 @@ from tagtower.training.batches import TagFeatures, video_batches
 from tagtower.training.dataset import ExampleFeatures, SomeExamples, TrainingData
 from tagtower.training.encode import Encoder
 from tagtower.training.events import Event, StepDone
-from tagtower.training.held_out import held_out
+from tagtower.training.held_out import HeldOut, held_out
 from tagtower.training.positives import resolve_tags
 from tagtower.training.precision import Precision
 from tagtower.training.trainer import fit
@@ -38,14 +37,6 @@ from tagtower.usecases.ranking import labelled_video, seen_in_training, tag_colu
 
 ENOUGH_VIDEOS = 1000
 """Training videos from which on `auto` trains a ranker: a fifth of fewer is too little to learn an order from."""
-
-
-@dataclass(frozen=True, slots=True)
-class LibraryVectors:
-    """What tells how far each tag of a library is from a video, and the vector of each tag's name."""
-
-    distances: Distances
-    vectors: Float32[np.ndarray, "tag dim"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +70,17 @@ def train_ranking(
 ) -> tuple[Ranking, Metrics | None]:
     """Return the ranking part for the finished `tower`, and the ranker's metrics on validation, if there is one.
 
-    The ranker learns from examples that towers and neighbours of its features do not know: a second pair of towers,
-    from `fresh_tower`, is trained on the rest alone. It serves with `tower` and all training videos as neighbours.
+    The ranker learns from examples that towers and neighbours of its features do not know: for each round that holds
+    some out, a pair of towers from `fresh_tower` is trained on others alone. It serves with `tower` and all training
+    videos as neighbours.
 
     Args:
-        state_folder: where the checkpoints of the second pair of towers lie; `resume` goes on from them.
+        state_folder: where the checkpoints of those pairs of towers lie; `resume` goes on from them.
     Raises:
         TrainingError: there is too little to learn from.
     """
     relevant = _relevance(examples.val, library)
-    tags = library_vectors(tower, library)
+    tags = tag_space(tower, library)
     val_vectors = video_vectors(tower, examples.data.val, settings)
     texts = [words_of(one.video, settings.ranking.fields).texts for one in examples.val]
     seen = seen_in_training(library, training_tags)
@@ -136,46 +128,70 @@ def _train_ranker(
     tag_features: TagFeatures,
     progress: Progress,
 ) -> LearnedRanker:
-    split = held_out(examples.train, settings.ranking.holdout, settings.train.seed)
-    tower = fresh_tower()
-    progress.phase("training towers for the ranker", None)
-    fit(
-        tower,
-        TrainingData(SomeExamples(examples.data.train, tuple(split.earlier.tolist())), examples.data.val),
-        lambda: library,
-        settings,
-        state_folder=state_folder,
-        on_event=_Steps(progress),
-        resume=resume,
-        tag_features=tag_features,
-    )
-    progress.phase("training the ranker", None)
-    vectors = video_vectors(tower, examples.data.train, settings)
-    tags = library_vectors(tower, library)
+    rounds = held_out(examples.train, settings.ranking.holdout, settings.ranking.rounds, settings.train.seed)
     relevant = _relevance(examples.train, library)
-    # A tag that no training video has could only ever be wrong here, and new tags would learn to come last.
-    used = np.asarray(relevant.any(axis=0))
-    neighbours = _neighbours(examples.train, vectors, settings)
-    before = split.earlier
-    values, videos, hits = [], [], []
-    for part in split.parts:
-        source = _source(neighbours.take(before), library, tags, settings)
-        texts = [words_of(examples.train[row].video, settings.ranking.fields).texts for row in part]
-        for rows, found in source.blocks(vectors[part], texts):
-            kept = used[found.tags]
-            own = part[rows][found.videos[kept]]
-            values.append(found.values[kept])
-            videos.append(own)
-            hits.append(relevant[own, found.tags[kept]])
-        before = np.concatenate([before, part])
+    pairs = []
+    for number, split in enumerate(rounds, start=1):
+        tower = fresh_tower()
+        progress.phase(f"training towers for the ranker, {number} of {len(rounds)}", None)
+        fit(
+            tower,
+            TrainingData(SomeExamples(examples.data.train, tuple(split.earlier.tolist())), examples.data.val),
+            lambda: library,
+            settings,
+            state_folder=state_folder / f"{number}",
+            on_event=_Steps(progress),
+            resume=resume,
+            tag_features=tag_features,
+        )
+        pairs += _pairs(tower, examples, library, relevant, split, settings)
+    progress.phase("training the ranker", None)
     return train_ranker(
-        np.concatenate(values),
-        np.concatenate(videos),
-        np.concatenate(hits),
+        np.concatenate([one.values for one in pairs]),
+        np.concatenate([one.videos for one in pairs]),
+        np.concatenate([one.relevant for one in pairs]),
         settings.ranking,
         seed=settings.train.seed,
         threads=torch.get_num_threads(),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """Candidates of held-out videos, by video, and which of them are right."""
+
+    values: Float32[np.ndarray, "pair feature"]
+    videos: Int64[np.ndarray, "pair"]
+    relevant: Bool[np.ndarray, "pair"]
+
+
+def _pairs(
+    tower: TwoTower,
+    examples: RankingData,
+    library: TagLibrary,
+    relevant: Bool[np.ndarray, "video tag"],
+    split: HeldOut,
+    settings: Settings,
+) -> list[_Pairs]:
+    """The candidates of the videos that `split` holds out, beside the labelled videos of their time.
+
+    Only tags that somebody has used by the end of a part are its candidates: one that comes into use later could only
+    ever be wrong here, and new tags would learn to come last.
+    """
+    vectors = video_vectors(tower, examples.data.train, settings)
+    tags = tag_space(tower, library)
+    neighbours = _neighbours(examples.train, vectors, settings)
+    before, found = split.earlier, []
+    for part in split.parts:
+        source = _source(neighbours.take(before), library, tags, settings)
+        texts = [words_of(examples.train[row].video, settings.ranking.fields).texts for row in part]
+        before = np.concatenate([before, part])
+        used = np.asarray(relevant[before].any(axis=0))
+        for rows, block in source.blocks(vectors[part], texts):
+            kept = used[block.tags]
+            own = part[rows][block.videos[kept]]
+            found.append(_Pairs(block.values[kept], own, relevant[own, block.tags[kept]]))
+    return found
 
 
 def _neighbours(
@@ -185,24 +201,23 @@ def _neighbours(
 
 
 def _source(
-    neighbours: LabelledVideos, library: TagLibrary, tags: LibraryVectors, settings: Settings
+    neighbours: LabelledVideos, library: TagLibrary, tags: TagSpace, settings: Settings
 ) -> CandidateSource:
     columns = tag_columns(neighbours, library)
     return CandidateSource(
         NeighbourSide(neighbours),
         columns,
         library.tags,
-        tags.distances,
-        tags.vectors.__getitem__,
+        tags,
         settings.ranking,
     )
 
 
-def library_vectors(tower: TwoTower, library: TagLibrary) -> LibraryVectors:
-    """Return the vectors of a library under towers that are not saved yet."""
+def tag_space(tower: TwoTower, library: TagLibrary) -> TagSpace:
+    """Return what towers that are not saved yet make of a library."""
     with FeatureStore.temporary() as store:
         tags = TagVectors(tower.eval(), "not saved", store)
-        return LibraryVectors(tags.index(library), tags.encode(library.texts))
+        return TagSpace(tags.index(library), tags.encode(library.texts).__getitem__, tags.read)
 
 
 def _relevance(examples: Sequence[Example], library: TagLibrary) -> Bool[np.ndarray, "video tag"]:
