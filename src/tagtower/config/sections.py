@@ -456,7 +456,7 @@ class RankingSettings(Section):
     kind: Literal["auto", "tower", "hybrid"] = Field(
         "auto",
         description="`tower`: by distance; `hybrid`: a learned ranker over distance, tags of similar labelled videos "
-        "and mentions, which trains the towers a second time; `auto`: hybrid from 1,000 training videos on",
+        "and mentions, which trains the towers twice more; `auto`: hybrid from 1,000 training videos on",
     )
     fields: tuple[TextField, ...] = Field(
         ("title",), min_length=1, description="texts in which mentions and similar words are looked for"
