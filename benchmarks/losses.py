@@ -13,6 +13,7 @@ COMMON = (
     "audio.frontend=none",
     "text.dropout=0",
     "train.batch_size=256",
+    "ranking.kind=tower",
     "train.start=plain",  # so that what is learnt is learnt by the loss
 )
 LOSSES = {
