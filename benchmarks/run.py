@@ -32,6 +32,7 @@ WITH_DATA = (
     "ablation_images",
     "ablation_fusion",
     "clips",
+    "start",
 )
 
 

@@ -42,8 +42,9 @@ HELD_BACK = 5
 SURE = 2
 """Standard errors by which a taught model must beat a guess: at one, every sixth that learnt nothing would speak."""
 
-VECTORS_ABOVE = 0.6
-"""Titles are sentences and tags are words: few pairs come within the 0.9 of the patent."""
+WORDS_ABOVE, VECTORS_ABOVE = 0.9, 0.6
+"""How similar a title and a tag have to be. Titles are sentences and tags are words: few vectors of theirs come within
+the 0.9 of the patent."""
 
 FRAMES_OF_A_DUAL = 8
 TOKENS_OF_A_TAG = 32
@@ -71,23 +72,25 @@ def similar_tags(
 ) -> dict[str, list[int]]:
     """Return for each titled video, by its id, the places of the tags that its title makes positives (R14).
 
+    Words are compared, and vectors as well where there is an encoder, which may miss what stands there word for word.
+
     Args:
-        text: the folder of a text encoder, whose vectors are compared; None compares words.
+        text: the folder of a text encoder, whose vectors are compared.
     Raises:
         ConfigError, ModelError: the folder holds no text encoder.
     """
-    above = taught_settings(text, ()).positives.above
     names = [
         (name, place)
         for place, tag in enumerate(library.tags)
         for name in (library.texts[place], *tag.aliases)
     ]
-    with _similarity(text, store) as similarity:
-        found = similarity(list(titles.values()), [name for name, _ in names], above)
-        return {
-            video: sorted({names[name][1] for name in near[values > above]})
-            for video, (near, values, _) in zip(titles, found, strict=True)
-        }
+    similar: dict[str, set[int]] = {video: set() for video in titles}
+    for encoder, above in ((None, WORDS_ABOVE), (text, VECTORS_ABOVE))[: 1 if text is None else 2]:
+        with _similarity(encoder, store) as similarity:
+            found = similarity(list(titles.values()), [name for name, _ in names], above)
+            for video, (near, values, _) in zip(titles, found, strict=True):
+                similar[video].update(names[name][1] for name in near[values > above])
+    return {video: sorted(places) for video, places in similar.items()}
 
 
 @contextmanager
@@ -113,14 +116,8 @@ def taught_settings(text: str | None, overrides: Sequence[str]) -> Settings:
 
     What the title names is known already; a model that could read it would have no need to look.
     """
-    words = ("tag.encoder=bert", "positives.similarity=words")
-    vectors = (f"tag.encoder={text}", "positives.similarity=vectors", f"positives.above={VECTORS_ABOVE}")
-    chosen = (
-        "text.encoder=none",
-        "ranking.kind=tower",
-        "positives.source=similarity",
-        *(words if text is None else vectors),
-    )
+    encoder = "bert" if text is None else text
+    chosen = ("text.encoder=none", "ranking.kind=tower", f"tag.encoder={encoder}")
     return load_settings("tiny", overrides=[*chosen, *overrides])
 
 
@@ -262,7 +259,7 @@ def teach(
                 settings,
                 resume=unfinished,
                 overwrite=not unfinished,
-                examples=[replace(row, tags=()) for row in taught],  # titles validate, as they teach
+                examples=taught,
                 store=store,
                 bypass_store=bypass_store,
                 progress=progress,
