@@ -2,8 +2,8 @@
 
     TAGTOWER_BENCH_DATA=FOLDER python benchmarks/ablation_images.py [--folds 3] [--only NAME ...] [--store FOLDER]
 
-Pictures alone, backbones frozen but in the last two rows, centre frames, one seed; folds keep the clips of one source together. About a
-hundred clips: a difference below the deviation over folds says nothing.
+Pictures alone, backbones frozen but in the last two rows, centre frames, one seed; folds keep the clips of one source
+together. About a hundred clips: a difference below the deviation over folds says nothing.
 """
 
 from __future__ import annotations
