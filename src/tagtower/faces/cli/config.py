@@ -16,7 +16,7 @@ from tagtower.faces.cli.output import print_line, print_table, write_json
 app = typer.Typer(no_args_is_help=True, help="Every setting with its unit, range and default.")
 
 Preset = Annotated[
-    str | None, typer.Option("--preset", help="Start from this preset: tiny, base or finetune.")
+    str | None, typer.Option("--preset", help="Start from this preset: tiny, base, titles or finetune.")
 ]
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="A TOML file of settings, over the preset.")

@@ -24,7 +24,7 @@ def train(
     tags: options.Tags,
     out: Annotated[Path, typer.Option("--out", help="The model folder to write.")],
     preset: Annotated[
-        str | None, typer.Option("--preset", help="tiny, base or finetune (default tiny).")
+        str | None, typer.Option("--preset", help="tiny, base, titles or finetune (default tiny).")
     ] = None,
     config: ConfigFile = None,
     overrides: SetOptions = None,
