@@ -218,6 +218,26 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_ranker(job, words, model, tm
     assert load_model(out).model_fingerprint == load_model(model).model_fingerprint
 
 
+def test_of_many_videos_the_ranker_learns_from_some_of_all_times(job, words, tmp_path, monkeypatch):
+    from tagtower.usecases import train_ranking
+
+    asked: list[np.ndarray] = []
+
+    def spy(values, videos, *rest, **named):
+        asked.append(np.unique(videos))
+        return plain(values, videos, *rest, **named)
+
+    plain = train_ranking.train_ranker
+    monkeypatch.setattr(train_ranking, "train_ranker", spy)
+    settings = job.settings(*OVERRIDES, "train.epochs=1")
+    for most in (8, 10_000):
+        monkeypatch.setattr(train_ranking, "MOST_VIDEOS", most)
+        train(*words, tmp_path / str(most), settings, bypass_store=True)
+    few, everyone = asked
+    assert everyone.tolist() == list(range(48, 80))  # two fifths of 80
+    assert few.tolist() == everyone[::4].tolist()
+
+
 def test_auto_trains_a_ranker_from_enough_videos_on(job):
     from tagtower.usecases.train_ranking import ENOUGH_VIDEOS, wants_ranker
 

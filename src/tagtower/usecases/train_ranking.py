@@ -38,6 +38,9 @@ from tagtower.usecases.ranking import labelled_video, seen_in_training, tag_colu
 ENOUGH_VIDEOS = 1000
 """Training videos from which on `auto` trains a ranker: a fifth of fewer is too little to learn an order from."""
 
+MOST_VIDEOS = 10_000
+"""Videos that the ranker learns from; of more, every second, third ... is taken. Each brings about 400 candidates."""
+
 
 @dataclass(frozen=True, slots=True)
 class RankingData:
@@ -144,7 +147,7 @@ def _train_ranker(
             resume=resume,
             tag_features=tag_features,
         )
-        pairs += _pairs(tower, examples, library, relevant, split, settings)
+        pairs += _pairs(tower, examples, library, relevant, split, settings, MOST_VIDEOS // len(rounds))
     progress.phase("training the ranker", None)
     return train_ranker(
         np.concatenate([one.values for one in pairs]),
@@ -172,8 +175,9 @@ def _pairs(
     relevant: Bool[np.ndarray, "video tag"],
     split: HeldOut,
     settings: Settings,
+    most: int,
 ) -> list[_Pairs]:
-    """The candidates of the videos that `split` holds out, beside the labelled videos of their time.
+    """The candidates of at most about `most` videos that `split` holds out, beside the labelled videos of their time.
 
     Only tags that somebody has used by the end of a part are its candidates: one that comes into use later could only
     ever be wrong here, and new tags would learn to come last.
@@ -182,14 +186,16 @@ def _pairs(
     tags = tag_space(tower, library)
     neighbours = _neighbours(examples.train, vectors, settings)
     before, found = split.earlier, []
+    step = max(1, -(-sum(map(len, split.parts)) // most))
     for part in split.parts:
         source = _source(neighbours.take(before), library, tags, settings)
-        texts = [words_of(examples.train[row].video, settings.ranking.fields).texts for row in part]
         before = np.concatenate([before, part])
         used = np.asarray(relevant[before].any(axis=0))
-        for rows, block in source.blocks(vectors[part], texts):
+        asked = part[::step]
+        texts = [words_of(examples.train[row].video, settings.ranking.fields).texts for row in asked]
+        for rows, block in source.blocks(vectors[asked], texts):
             kept = used[block.tags]
-            own = part[rows][block.videos[kept]]
+            own = asked[rows][block.videos[kept]]
             found.append(_Pairs(block.values[kept], own, relevant[own, block.tags[kept]]))
     return found
 
