@@ -1,6 +1,6 @@
 """Titles to tags with the ranker: the towers alone, the ranker, and the ranker with fresh labelled videos.
 
-    TAGTOWER_BENCH_DATA=FOLDER python benchmarks/hybrid.py [--seeds 2] [--split test] [--towers softmax]
+    TAGTOWER_BENCH_DATA=FOLDER python benchmarks/hybrid.py [--seeds 2] [--split test] [--towers finetuned]
 
 Prints nDCG@10 and recall@10, the nDCG@10 on channels that training never saw, the recall@10 of tags that never occur in
 training among the full library, and how far the probabilities hold. The validation months that join as neighbours
@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--split", default="test", choices=["val", "test"])
-    parser.add_argument("--towers", default="softmax", choices=["softmax", "memory", "finetuned"])
+    parser.add_argument("--towers", default="finetuned", choices=["softmax", "memory", "finetuned"])
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
     arguments = parser.parse_args()
     folder = data_folder() / "data" / "titles"

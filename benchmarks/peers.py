@@ -187,7 +187,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--split", default="test", choices=["val", "test"])
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--towers", default="softmax", choices=["softmax", "memory"])
+    parser.add_argument("--towers", default="softmax", choices=["softmax", "memory", "finetuned"])
     names = [*SYSTEMS_BESIDE, "TagTower"]
     parser.add_argument("--only", nargs="*", default=names, choices=names, metavar="NAME")
     arguments = parser.parse_args()
