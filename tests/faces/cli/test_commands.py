@@ -155,7 +155,12 @@ def test_config_shows_lists_and_explains(tagtower):
     shown = tagtower("config", "show", "--preset", "tiny", "--set", "train.epochs=3", "--json")
     assert shown.json["settings"]["train"]["epochs"] == 3
     assert "image.frames" in tagtower("config", "show").out
-    assert set(tagtower("config", "presets", "--json").json["presets"]) == {"tiny", "base", "titles", "finetune"}
+    assert set(tagtower("config", "presets", "--json").json["presets"]) == {
+        "tiny",
+        "base",
+        "titles",
+        "finetune",
+    }
     assert "minutes on a laptop" in tagtower("config", "presets").out
     assert tagtower("config", "explain", "train.val_share", "--json").json["default"] == 0.15
     assert "margin m of the triplet loss" in tagtower("config", "explain", "loss.margin").out
