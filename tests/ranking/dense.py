@@ -17,7 +17,6 @@ from tagtower.ranking.features import (
     _in_library,
     _shares,
     _soft_neighbours,
-    _sparse_rows,
     _taken,
     _top,
     _unit,
@@ -25,6 +24,7 @@ from tagtower.ranking.features import (
 )
 from tagtower.ranking.lexical import NeighbourWords, TagWords
 from tagtower.ranking.mentions import MentionFinder
+from tagtower.ranking.sparse import sparse_rows
 
 
 class DenseSource:
@@ -155,7 +155,7 @@ class DenseSource:
         weights: np.ndarray,
     ) -> np.ndarray:
         """The weights of the neighbours in `rows`, summed by tag."""
-        return np.asarray((_sparse_rows(rows, weights, self._labels.shape[0]) @ self._labels).toarray())
+        return np.asarray((sparse_rows(rows, weights, self._labels.shape[0]) @ self._labels).toarray())
 
     def _mean_voted(self, votes: np.ndarray, values: np.ndarray) -> np.ndarray:
         """The mean of a value of tags over the votes of each video, 0 without any."""
@@ -185,7 +185,7 @@ class DenseSource:
     def _beside(self, sure: np.ndarray) -> np.ndarray:
         """How often each tag stands beside the surest ones: a mean over them of P(tag | sure tag)."""
         tags, weights = _top(sure, SURE_TAGS)
-        among = _sparse_rows(tags, _shares(weights) / np.maximum(self._uses[tags], 1.0), len(self._uses))
+        among = sparse_rows(tags, _shares(weights) / np.maximum(self._uses[tags], 1.0), len(self._uses))
         return np.asarray(((among @ self._labels_by_tag) @ self._labels).toarray())
 
     def _choose(self, distances: np.ndarray, scores: dict) -> np.ndarray:

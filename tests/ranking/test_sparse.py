@@ -14,10 +14,11 @@ from scipy.sparse import csr_array
 
 from tagtower.config import RankingSettings
 from tagtower.index.exact import ExactIndex
-from tagtower.ranking.features import CandidateSource, NeighbourSide, TagSpace, _top_stored, values_at
+from tagtower.ranking.features import CandidateSource, NeighbourSide, TagSpace
 from tagtower.ranking.lexicon import TagLexicon
 from tagtower.ranking.neighbours import LabelledVideo, labelled_videos
 from tagtower.ranking.order import Ordered
+from tagtower.ranking.sparse import top_stored, values_at
 from tagtower.records import Evidence, Tag
 
 from .conftest import read_as_tags
@@ -165,7 +166,7 @@ def test_values_at_pairs(seed: int) -> None:
 @pytest.mark.parametrize("count", [1, 3, 20])
 def test_top_values_with_ties_by_column(count: int) -> None:
     dense = np.array([[0.0, 2.0, 2.0, 1.0, 2.0], [0.0] * 5, [-1.0, 0.0, 3.0, 0.0, 1.0]])
-    rows, columns, values = _top_stored(csr_array(dense), count)
+    rows, columns, values = top_stored(csr_array(dense), count)
     expected = [
         (row, column)
         for row in range(3)

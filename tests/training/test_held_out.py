@@ -67,6 +67,7 @@ def test_something_is_left_on_both_sides():
     for share in (0.01, 0.99):
         for timed in (True, False):
             found = held_out([example(number, timed=timed) for number in range(2)], share, 2, seed=0)
+            assert found
             for one in found:
                 assert (len(one.earlier), sum(map(len, one.parts))) == (1, 1)
 

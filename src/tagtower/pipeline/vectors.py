@@ -164,12 +164,8 @@ class TagVectors:
 
     def read(self, texts: Sequence[str]) -> Float[np.ndarray, "text dim"]:
         """Return the vector of each text as if it were a tag that is new; nothing is kept of them."""
-        parts = [
-            encode_tags(
-                self._tower, texts[start : start + TAG_BATCH], [""] * len(texts[start : start + TAG_BATCH])
-            )
-            for start in range(0, len(texts), TAG_BATCH)
-        ]
+        blocks = (texts[start : start + TAG_BATCH] for start in range(0, len(texts), TAG_BATCH))
+        parts = [encode_tags(self._tower, block, [""] * len(block)) for block in blocks]
         return np.concatenate(parts)
 
     def _wordings(self, tags: Sequence[Tag]) -> list[tuple[int, ...]]:

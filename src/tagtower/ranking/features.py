@@ -21,6 +21,7 @@ from tagtower.ranking.lexical import NeighbourWords, TagWords
 from tagtower.ranking.lexicon import TagLexicon
 from tagtower.ranking.mentions import Mention, MentionFinder
 from tagtower.ranking.neighbours import LabelledVideos
+from tagtower.ranking.sparse import sparse_pairs, sparse_rows, top_stored, values_at
 from tagtower.ranking.word_tags import WORD_FEATURES, WordTags
 from tagtower.records import Tag, TextField
 
@@ -258,7 +259,7 @@ class CandidateSource:
         weights: Float64[np.ndarray, "video neighbour"],
     ) -> csr_array:
         """The weights of the neighbours in `rows`, summed by tag: a matrix (video, tag)."""
-        return _sparse_rows(rows, weights, self._labels.shape[0]) @ self._labels
+        return sparse_rows(rows, weights, self._labels.shape[0]) @ self._labels
 
     def _sureness(self, scores: Mapping[str, csr_array]) -> csr_array:
         """How sure each tag is before its company is asked, 0 for new ones, which keep none: (video, tag)."""
@@ -275,7 +276,7 @@ class CandidateSource:
 
     def _beside(self, sure: csr_array) -> csr_array:
         """How often each tag stands beside the surest ones: a mean over them of P(tag | sure tag); (video, tag)."""
-        rows, tags, weights = _top_stored(sure, SURE_TAGS)
+        rows, tags, weights = top_stored(sure, SURE_TAGS)
         total = np.maximum(np.bincount(rows, weights, sure.shape[0]), 1e-9)
         values = weights / total[rows] / np.maximum(self._uses[tags], 1.0)
         among = csr_array((values, (rows, tags)), shape=sure.shape)
@@ -327,7 +328,7 @@ class CandidateSource:
         for tags in (nearest(distances, min(count, width)), self._nearest_new(distances)):
             keys.append((rows + tags).ravel())
         for name in CANDIDATE_SOURCES:
-            row, tag, _ = _top_stored(scores[name], count)
+            row, tag, _ = top_stored(scores[name], count)
             keys.append(row * width + tag)
         videos, tags = np.divmod(np.unique(np.concatenate(keys)), max(width, 1))
         return videos, tags
@@ -336,45 +337,6 @@ class CandidateSource:
         places = self._new_places
         among = distances if len(places) == distances.shape[1] else distances[:, places]
         return np.asarray(places[nearest(among, min(NEW_CANDIDATES, len(places)))])
-
-
-def values_at(
-    matrix: csr_array,
-    rows: Int64[np.ndarray, "pair"],
-    columns: Int64[np.ndarray, "pair"],
-    missing: float = 0.0,
-) -> Float64[np.ndarray, "pair"]:
-    """Return what a sparse matrix holds at pairs of row and column, `missing` where it holds nothing."""
-    matrix.sum_duplicates()  # and sorts
-    width = matrix.shape[1]
-    owners = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    stored, wanted = owners * width + matrix.indices, rows * width + columns
-    place = np.searchsorted(stored, wanted)
-    found = np.full(len(wanted), missing, np.float64)
-    inside = place < len(stored)
-    hit = inside.copy()
-    hit[inside] = stored[place[inside]] == wanted[inside]
-    found[hit] = matrix.data[place[hit]]
-    return found
-
-
-def _top_stored(
-    matrix: csr_array, count: int
-) -> tuple[Int64[np.ndarray, "some"], Int64[np.ndarray, "some"], Float64[np.ndarray, "some"]]:
-    """The highest values above zero of each row, ties by column: their rows, columns and values."""
-    matrix.sum_duplicates()
-    kept, owners = [], np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    for row in range(matrix.shape[0]):
-        start, end = matrix.indptr[row], matrix.indptr[row + 1]
-        values = matrix.data[start:end]
-        places = np.flatnonzero(values > 0)
-        if len(places) > count:
-            high = values[places]
-            places = places[high >= np.partition(high, len(high) - count)[len(high) - count]]
-            places = places[np.argsort(-values[places], kind="stable")[:count]]
-        kept.append(start + places)
-    chosen = np.concatenate(kept).astype(np.int64)
-    return owners[chosen], matrix.indices[chosen].astype(np.int64), matrix.data[chosen].astype(np.float64)
 
 
 def _hide(
@@ -439,7 +401,7 @@ def _mention_matrices(mentions: Sequence[Sequence[Mention]], shape: tuple[int, .
                 found["mention_elsewhere"][pair] = max(
                     found["mention_elsewhere"].get(pair, 0.0), float(one.words)
                 )
-    return {name: _sparse_pairs(pairs, shape) for name, pairs in found.items()}
+    return {name: sparse_pairs(pairs, shape) for name, pairs in found.items()}
 
 
 def _mention_places(mentions: Sequence[Sequence[Mention]], shape: tuple[int, ...]) -> csr_array:
@@ -447,13 +409,7 @@ def _mention_places(mentions: Sequence[Sequence[Mention]], shape: tuple[int, ...
     pairs = {
         (row, one.tag): one.place for row, own in enumerate(mentions) for one in own if one.field == "title"
     }
-    return _sparse_pairs(pairs, shape)
-
-
-def _sparse_pairs(pairs: Mapping[tuple[int, int], float], shape: tuple[int, ...]) -> csr_array:
-    where = np.array(list(pairs), np.int64).reshape(-1, 2)
-    values = np.array(list(pairs.values()), np.float64)
-    return csr_array((values, (where[:, 0], where[:, 1])), shape=shape)
+    return sparse_pairs(pairs, shape)
 
 
 def _soft_neighbours(
@@ -479,14 +435,6 @@ def _taken(
 
 def _shares(weights: Float64[np.ndarray, "row some"]) -> Float64[np.ndarray, "row some"]:
     return np.asarray(weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-9))
-
-
-def _sparse_rows(
-    columns: Int64[np.ndarray, "row some"], values: Float64[np.ndarray, "row some"], width: int
-) -> csr_array:
-    rows, some = columns.shape
-    offsets = np.arange(rows + 1, dtype=np.int64) * some
-    return csr_array((values.ravel(), columns.ravel(), offsets), shape=(rows, width))
 
 
 def _ranks(

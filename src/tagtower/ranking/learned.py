@@ -90,10 +90,12 @@ def train_ranker(
     random = np.random.default_rng(seed)
     shown = random.random(len(videos)) < settings.negatives
     kept = (relevant | shown) & np.isin(videos, videos[relevant])
-    values = _with_new(values, relevant, random)
+    chosen, right = values[kept], relevant[kept]
+    if chosen[right, FEATURES.index("is_new")].mean() < FEW_NEW:
+        _show_as_new(chosen, np.flatnonzero(random.random(len(chosen)) < SHOWN_AS_NEW))
     matrix = xgboost.QuantileDMatrix(
-        values[kept],
-        label=relevant[kept].astype(np.float32),
+        chosen,
+        label=right.astype(np.float32),
         qid=videos[kept],
         feature_names=list(FEATURES),
         nthread=threads,
@@ -114,18 +116,8 @@ def train_ranker(
     return LearnedRanker(xgboost.train(parameters, matrix, settings.trees))
 
 
-def _with_new(
-    values: Float32[np.ndarray, "pair feature"],
-    relevant: Bool[np.ndarray, "pair"],
-    random: np.random.Generator,
-) -> Float32[np.ndarray, "pair feature"]:
-    """The features, some of them as those of new tags where hardly any right pair is of a new one."""
-    is_new = FEATURES.index("is_new")
-    if values[relevant, is_new].mean() >= FEW_NEW:
-        return values
-    values = values.copy()
-    chosen = np.flatnonzero(random.random(len(values)) < SHOWN_AS_NEW)
+def _show_as_new(values: Float32[np.ndarray, "pair feature"], pairs: Int64[np.ndarray, "some"]) -> None:
+    """Make some pairs look, in place, as if nobody had used their tags yet."""
     missing = np.array([FEATURES.index(name) for name in MISSING_WHERE_NEW])
-    values[chosen[:, None], missing] = np.nan
-    values[chosen, is_new] = 1.0
-    return values
+    values[pairs[:, None], missing] = np.nan
+    values[pairs, FEATURES.index("is_new")] = 1.0

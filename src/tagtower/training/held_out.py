@@ -16,7 +16,6 @@ from tagtower.training.splits import assign_splits
 ROLLS = 4
 """The held-out time is cut into so many parts, each of which has all that lies before it as neighbours."""
 
-
 LEFT = 0.5
 """Towers that learn from less than this share of the examples are too unlike those that the ranker will serve with."""
 

@@ -84,8 +84,9 @@ def similar_tags(
         for place, tag in enumerate(library.tags)
         for name in (library.texts[place], *tag.aliases)
     ]
+    compared = {None: WORDS_ABOVE} if text is None else {None: WORDS_ABOVE, text: VECTORS_ABOVE}
     similar: dict[str, set[int]] = {video: set() for video in titles}
-    for encoder, above in ((None, WORDS_ABOVE), (text, VECTORS_ABOVE))[: 1 if text is None else 2]:
+    for encoder, above in compared.items():
         with _similarity(encoder, store) as similarity:
             found = similarity(list(titles.values()), [name for name, _ in names], above)
             for video, (near, values, _) in zip(titles, found, strict=True):

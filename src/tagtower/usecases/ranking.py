@@ -74,10 +74,10 @@ class TagOrders:
         return self._last[1]
 
     def _make(self, library: TagLibrary, name: RankerName, further: LabelledVideos | None) -> TagOrder:
-        distances = self._tags.index(library)
         calibration = self.ranking.calibrations.get(name)
         if name == "tower":
-            return ByDistance(distances, ~seen_in_training(library, self._model.training_tags), calibration)
+            new = ~seen_in_training(library, self._model.training_tags)
+            return ByDistance(self._tags.index(library), new, calibration)
         ranker, neighbours = self.ranking.ranker, self.ranking.neighbours
         assert ranker is not None, "`ranker` refuses a model without"
         assert neighbours is not None, "`load_ranking` refuses a ranker without"
