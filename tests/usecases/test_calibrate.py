@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,9 @@ def answers(model, library):
 
 def test_other_videos_give_other_probabilities_and_nothing_else(model, examples, library):
     before, tags, scores = contents(model), *answers(model, library)
-    report = fit(model, examples, library, "test")
+    # Half of the videos lack their nickname: a tag that the order puts first is right less often than in training.
+    stricter = [replace(one, tags=one.tags[: 2 + place % 2]) for place, one in enumerate(examples)]
+    report = fit(model, stricter, library, "test")
     assert {name for name, data in contents(model).items() if before.get(name) != data} == {
         f"{RANKING}/{CALIBRATION}",
         "config.json",
@@ -64,10 +67,10 @@ def test_other_videos_give_other_probabilities_and_nothing_else(model, examples,
     assert (loaded.vector_fingerprint, loaded.model_fingerprint) == (report.vectors, report.after)
     assert report.before != report.after
     assert report.videos == 20
-    assert all(one.fitted and one.hits == 60 and one.before is not None for one in report.orders.values())
+    assert all(one.fitted and one.hits == 50 and one.before is not None for one in report.orders.values())
     again, others = answers(model, library)
     assert again == tags
-    assert others != scores
+    assert max(others) < max(scores)
 
 
 def test_the_videos_of_training_give_the_calibration_of_training(model, examples, library):
