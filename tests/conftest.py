@@ -144,6 +144,23 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
 
 
 @pytest.fixture(scope="session")
+def resnet_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random residual network in Hugging Face's own folder layout, as a pretrained one comes."""
+    import torch
+    from transformers import ResNetConfig, ResNetModel
+
+    folder = tmp_path_factory.mktemp("resnet")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        config = ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic")
+        ResNetModel(config).save_pretrained(folder)
+    (folder / "preprocessor_config.json").write_text(
+        '{"image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.2, 0.1]}'
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
 def sound_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Tiny random sound networks in Hugging Face's own folder layout, by family; at 16 kHz but for CLAP."""
     import torch

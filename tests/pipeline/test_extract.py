@@ -5,11 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import pytest
-from transformers import ResNetConfig, ResNetModel
 
 from tagtower.errors import InputError, MediaError, StorageError
 from tagtower.features.store import CENTRE, FeatureKey, FeatureStore
@@ -289,18 +287,6 @@ def test_features_are_those_of_the_decoded_media(job, towers, decoder, store):
     np.testing.assert_array_equal(one.features[0].audio, tower.sound_features(media.sound.waveform))
     red = one.features[0].image.reshape(-1, 3).mean(axis=0)
     assert red[0] > 150 > 80 > red[1:].max()
-
-
-@pytest.fixture(scope="module")
-def resnet_folder(tmp_path_factory) -> Path:
-    """A random residual network in Hugging Face's layout, as a pretrained one comes."""
-    folder = tmp_path_factory.mktemp("resnet")
-    config = ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic")
-    ResNetModel(config).save_pretrained(folder)
-    (folder / "preprocessor_config.json").write_text(
-        '{"image_mean": [0.5, 0.5, 0.5], "image_std": [0.2, 0.2, 0.2]}'
-    )
-    return folder
 
 
 def test_a_frozen_backbone_is_run_once_for_a_file(job, decoder, store, resnet_folder, monkeypatch):

@@ -16,8 +16,6 @@ from transformers import (
     CLIPModel,
     ErnieConfig,
     ErnieModel,
-    ResNetConfig,
-    ResNetModel,
     SiglipConfig,
     SiglipModel,
 )
@@ -99,18 +97,6 @@ def bert_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def ernie_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _text_folder(tmp_path_factory.mktemp("ernie"), ErnieConfig, ErnieModel)
-
-
-@pytest.fixture(scope="session")
-def resnet_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("resnet")
-    torch.manual_seed(0)
-    config = ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic")
-    ResNetModel(config).save_pretrained(folder)
-    (folder / "preprocessor_config.json").write_text(
-        '{"image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.2, 0.1]}'
-    )
-    return folder
 
 
 VISION_PARTS = {

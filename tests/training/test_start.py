@@ -1,4 +1,4 @@
-"""Training from a fitted start: it knows before the first step, and touches nothing where nothing is frozen."""
+"""Training from a fitted start: it knows before the first step, and touches nothing where nothing is pretrained."""
 
 from __future__ import annotations
 
@@ -62,3 +62,34 @@ def test_what_is_trained_from_scratch_is_not_fitted(job, tmp_path):
         on_event=lambda event: told.append(event) if isinstance(event, HeadsFitted) else None,
     )
     assert told == []
+
+
+@pytest.mark.parametrize("temporal", ["none", "tsm"])
+def test_a_backbone_that_will_be_trained_is_fitted_to_as_if_it_were_frozen(
+    job, resnet_folder, temporal, tmp_path
+):
+    from tagtower.usecases.train import train
+
+    told: dict[str, list[HeadsFitted]] = {"frozen": [], "finetune": []}
+    for backbones, heard in told.items():
+        train(
+            job.manifest,
+            job.tags,
+            tmp_path / backbones,
+            job.settings(
+                f"image.encoder={resnet_folder}",
+                f"image.temporal={temporal}",
+                "audio.frontend=none",
+                "text.encoder=none",
+                "train.epochs=1",
+                "train.start=fitted",
+                f"train.backbones={backbones}",
+            ),
+            on_event=lambda event, heard=heard: (
+                heard.append(event) if isinstance(event, HeadsFitted) else None
+            ),
+        )
+    (frozen,), (tuned,) = told.values()
+    assert frozen.report.heads.keys() == {"image"}
+    assert tuned.report.heads["image"] == pytest.approx(frozen.report.heads["image"], abs=1e-4)
+    assert tuned.report.gate == pytest.approx(frozen.report.gate, abs=1e-4)

@@ -41,7 +41,7 @@ def test_it_goes_the_whole_way(
     told: list[Event] = []
     train(job.manifest, job.tags, tmp_path / "whole", settings, store=store, on_event=told.append)
     fitted = [event.report for event in told if isinstance(event, HeadsFitted)]
-    assert [set(report.heads) for report in fitted] == ([{"audio"}] if backbones == "frozen" else [])
+    assert [set(report.heads) for report in fitted] == [{"audio"}]
     with pytest.raises(Killed):
         train(job.manifest, job.tags, tmp_path / "killed", settings, store=store, on_event=die)
     train(job.manifest, job.tags, tmp_path / "killed", settings, store=store, resume=True)

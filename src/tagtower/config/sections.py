@@ -388,7 +388,7 @@ class TrainSettings(Section):
     )
     start: Literal["plain", "fitted"] = Field(
         "plain",
-        description="`fitted`: before the first step the heads over frozen backbones are fitted in closed form and "
+        description="`fitted`: before the first step the heads over pretrained backbones are fitted in closed form and "
         "the gate weighs the experts by what they know (under the distance `cosine`, else nothing is): worth most "
         "where examples are few; `plain`: not",
     )

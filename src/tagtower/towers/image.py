@@ -97,10 +97,18 @@ class ImageEncoder(nn.Module):
         frames: Float[Tensor, "batch frame dim"] | UInt8[Tensor, "batch frame height width 3"],
         mask: Bool[Tensor, "batch frame"],
     ) -> Float[Tensor, "batch frame dim"]:
-        if not frames.is_floating_point():
-            clips = mask.sum(1).tolist()
-            frames = on_real(lambda rows: self.backbone.look(rows, clips), frames, mask)
-        return self.norm(frames, mask)  # type: ignore[no-any-return]
+        return self.norm(*self.steps(frames, mask))  # type: ignore[no-any-return]
+
+    def steps(
+        self,
+        frames: Float[Tensor, "batch frame dim"] | UInt8[Tensor, "batch frame height width 3"],
+        mask: Bool[Tensor, "batch frame"],
+    ) -> tuple[Float[Tensor, "batch frame dim"], Bool[Tensor, "batch frame"]]:
+        """Return what the backbone says of each frame, before it is normalised, and which are real."""
+        if frames.is_floating_point():
+            return frames, mask
+        clips = mask.sum(1).tolist()
+        return on_real(lambda rows: self.backbone.look(rows, clips), frames, mask), mask
 
     @torch.inference_mode()
     def features(

@@ -59,6 +59,19 @@ class Encoder:
             parts = [self.tower.joined(batch, modality).float() for batch in self.batches(batches, rows)]
         return torch.cat(parts)
 
+    def steps(
+        self, batches: VideoBatches, rows: Int[Tensor, "video"], modality: Modality
+    ) -> list[Float[Tensor, "step dim"]]:
+        """Return what the backbone of `modality` says of every frame or piece of sound, a batch at a time."""
+        encoder, found = getattr(self.tower, modality), []
+        with self._evaluating(), self.precision.autocast():
+            for batch in self.batches(batches, rows):
+                values, mask = getattr(batch, modality), getattr(batch, f"{modality}_mask")
+                if values is not None:
+                    vectors, real = encoder.steps(values, mask)
+                    found.append(vectors[real].float())
+        return found
+
     def batches(self, batches: VideoBatches, rows: Int[Tensor, "video"]) -> Iterator[VideoBatch]:
         """Yield the examples in `rows` under their centre frames, a batch at a time, on the model's device."""
         for part in torch.split(rows, self.batch_size):

@@ -13,7 +13,7 @@ from tagtower.training.start import StartReport
 
 @dataclass(frozen=True, slots=True)
 class HeadsFitted:
-    """The heads over frozen backbones and the gate were fitted in closed form, before the first step."""
+    """The heads over pretrained backbones and the gate were fitted in closed form, before the first step."""
 
     report: StartReport
 

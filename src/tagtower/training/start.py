@@ -1,4 +1,9 @@
-"""Where training sets out from: heads over frozen backbones in closed form, and a gate that knows who knows what."""
+"""Where training sets out from: heads over pretrained backbones in closed form, and a gate that knows who knows what.
+
+Under backbones that are trained end to end as well: from heads that say nothing yet, the first steps would only spoil
+what the backbones know (Kumar et al., "Fine-Tuning can Distort Pretrained Features and Underperform
+Out-of-Distribution", 2022, section 3.4).
+"""
 
 from __future__ import annotations
 
@@ -39,23 +44,23 @@ class StartReport:
 
 
 def fit_start(encoder: Encoder, batches: VideoBatches, snapshot: Snapshot, seed: int) -> StartReport | None:
-    """Fit the heads over frozen backbones and the gate to the training videos, in place.
+    """Fit the heads over pretrained backbones and the gate to the training videos, in place.
 
-    Returns None, with nothing changed, where no backbone is frozen, fewer than two videos have a tag, or the distance
-    is not the cosine. An expert that is trained from scratch says nothing yet; the gate hears it a little, so that
-    it can earn its place.
+    Returns None, with nothing changed, where no backbone is pretrained, fewer than two videos have a tag, or the
+    distance is not the cosine. An expert that is trained from scratch says nothing yet; the gate hears it a little,
+    so that it can earn its place.
     """
     tower = encoder.tower
     if tower.settings.distance.kind != "cosine":
         return None
-    frozen = [modality for modality in tower.modalities if getattr(tower, modality).frozen]
+    pretrained = [modality for modality in tower.modalities if getattr(tower, modality).pretrained]
     rows = (snapshot.own.counts > 0).nonzero().squeeze(1)
-    if not frozen or len(rows) < 2:
+    if not pretrained or len(rows) < 2:
         return None
     if len(rows) > MOST_VIDEOS:
         drawn = torch.randperm(len(rows), generator=generator(seed, "start"))[:MOST_VIDEOS]
         rows = rows[drawn.sort().values]
-    for modality in frozen:
+    for modality in pretrained:
         if modality != "text":
             _settle_norm(encoder, batches, rows, modality)
     own = snapshot.own.take(rows).mask(len(snapshot.library))
@@ -63,7 +68,7 @@ def fit_start(encoder: Encoder, batches: VideoBatches, snapshot: Snapshot, seed:
     encoded = encoder.videos(batches, rows)
     experts, present = encoded.experts.cpu(), encoded.present.cpu()
     found: dict[Modality, float] = {}
-    for modality in frozen:
+    for modality in pretrained:
         column = tower.modalities.index(modality)
         seen = present[:, column]
         if seen.sum() < 2:
@@ -96,14 +101,10 @@ def _settle_norm(
     settled = getattr(encoder.tower, modality).norm
     if not isinstance(settled, MaskedBatchNorm):  # frames of a dual network are not centred
         return
-    found = (
-        (getattr(batch, modality), getattr(batch, f"{modality}_mask"))
-        for batch in encoder.batches(batches, rows)
-    )
-    real = [values[mask].double() for values, mask in found if values is not None]
-    if not real:
+    steps = encoder.steps(batches, rows, modality)
+    if not steps:
         return
-    every = torch.cat(real)
+    every = torch.cat(steps).double()
     norm = settled.norm
     norm.load_state_dict(
         {**norm.state_dict(), "running_mean": every.mean(0), "running_var": every.var(0, correction=0)}

@@ -45,8 +45,14 @@ class PretrainedAudioEncoder(nn.Module):
         self, steps: Float[Tensor, "batch step coefficient"], mask: Bool[Tensor, "batch step"]
     ) -> Float[Tensor, "batch dim"]:
         """Return one vector a sound from what `features` gave for it."""
-        vectors, real = (steps, mask) if self.frozen else self._heard(steps, mask)
+        vectors, real = self.steps(steps, mask)
         return masked_mean(self.norm(vectors, real), real)
+
+    def steps(
+        self, values: Float[Tensor, "batch step coefficient"], mask: Bool[Tensor, "batch step"]
+    ) -> tuple[Float[Tensor, "batch piece dim"], Bool[Tensor, "batch piece"]]:
+        """Return what the network says of each piece, before it is normalised, and which are real."""
+        return (values, mask) if self.frozen else self._heard(values, mask)
 
     @torch.inference_mode()
     def features(self, waveform: Float32[np.ndarray, "samples"]) -> Float32[np.ndarray, "step coefficient"]:
