@@ -25,6 +25,7 @@ from tagtower.ranking.features import (
 from tagtower.ranking.lexical import NeighbourWords, TagWords
 from tagtower.ranking.mentions import MentionFinder
 from tagtower.ranking.sparse import sparse_rows
+from tagtower.ranking.words import WORD
 
 
 class DenseSource:
@@ -126,6 +127,13 @@ class DenseSource:
             [self._read([text])[0] if text else np.full(profile.shape[1], np.nan) for text in joined]
         )
         scores["text_similarity"] = _unit(read) @ self._tag_vectors.T
+        alike = [self._phrases_alike(own.get("title", "")) for own in texts]
+        scores["phrase_similarity"] = np.stack([one.max(axis=0) for one in alike])
+        lead = [
+            one.max(axis=0) - _best_among(one, row)[one.argmax(axis=0)]
+            for one, row in zip(alike, chosen, strict=True)
+        ]
+        scores["phrase_lead"] = np.stack(lead)
         found = {
             **{name: score[videos, tags] for name, score in scores.items()},
             **{name: value[videos] for name, value in by_video.items()},
@@ -148,6 +156,14 @@ class DenseSource:
             mixed_weights,
             mentions,
         )
+
+    def _phrases_alike(self, title: str) -> np.ndarray:
+        """The similarity of every phrase of a title to every tag; one row of NaN for a title without words."""
+        found = WORD.findall(title)[:32]
+        every = [" ".join(found[at : at + length]) for at in range(len(found)) for length in (1, 2, 3)]
+        if not every:
+            return np.full((1, len(self._tag_vectors)), np.nan)
+        return _unit(self._read(every)) @ self._tag_vectors.T
 
     def _votes(
         self,
@@ -226,3 +242,8 @@ def _ranks(distances: np.ndarray) -> np.ndarray:
     ranks = np.empty_like(order)
     np.put_along_axis(ranks, order, np.arange(distances.shape[1])[None], axis=1)
     return ranks
+
+
+def _best_among(alike: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """The highest similarity of each phrase to a chosen tag."""
+    return alike[:, chosen].max(axis=1)

@@ -21,6 +21,7 @@ from tagtower.ranking.lexical import NeighbourWords, TagWords
 from tagtower.ranking.lexicon import TagLexicon
 from tagtower.ranking.mentions import Mention, MentionFinder
 from tagtower.ranking.neighbours import LabelledVideos
+from tagtower.ranking.phrases import PHRASE_FEATURES, phrase_features
 from tagtower.ranking.sparse import sparse_pairs, sparse_rows, top_stored, values_at
 from tagtower.ranking.word_tags import WORD_FEATURES, WordTags
 from tagtower.records import Tag, TextField
@@ -56,6 +57,7 @@ MISSING_WHERE_NEW = (
 )  # fmt: skip
 FEATURES = (
     "distance", "log_rank", "distance_over_nearest", "profile_similarity", "text_similarity",
+    *PHRASE_FEATURES,
     "nearest_similarity", "word_similarity", "mixed_similarity", "mixed_similarity_10th",
     "voted_tag_words", "voted_uses",
     *MISSING_WHERE_NEW,
@@ -231,7 +233,7 @@ class CandidateSource:
             **{name: values_at(score, videos, tags) for name, score in scores.items()},
             **self._word_tags(known, videos, tags, own),
             "mention_place": values_at(_mention_places(mentions, distances.shape), videos, tags, np.nan),
-            **self._similarities(joined, scores["mixed_votes"], videos, tags),
+            **self._similarities(texts, scores["mixed_votes"], videos, tags),
             **{name: value[videos] for name, value in by_video.items()},
             **by_tag,
             "distance": distances[videos, tags],
@@ -292,27 +294,31 @@ class CandidateSource:
 
     def _similarities(
         self,
-        texts: Sequence[str],
+        texts: Sequence[Mapping[TextField, str]],
         votes: csr_array,
         videos: Int64[np.ndarray, "pair"],
         tags: Int64[np.ndarray, "pair"],
     ) -> dict[str, Float64[np.ndarray, "pair"]]:
-        """How near each candidate is to the mean of the tags of similar videos, and to the text read as a tag.
+        """How near each candidate is to the mean of the tags of similar videos, to the text read as a tag, and to
+        single phrases of the title.
 
-        Where there is no text, the latter is missing.
+        Where there is no text, all but the first are missing.
         """
         chosen, place = np.unique(tags, return_inverse=True)
-        own = _unit(self._space.vectors(chosen)).T
+        own = _unit(self._space.vectors(chosen))
         voted, column = np.unique(votes.indices, return_inverse=True)
         some = csr_array((votes.data, column, votes.indptr), shape=(votes.shape[0], len(voted)))
         profile = _unit(some @ _unit(self._space.vectors(voted.astype(np.int64))))
         read = np.full(profile.shape, np.nan)
-        spoken = [row for row, text in enumerate(texts) if text.strip()]
+        joined = [" ".join(one.values()) for one in texts]
+        spoken = [row for row, text in enumerate(joined) if text.strip()]
         if spoken:
-            read[spoken] = _unit(self._space.read([texts[row] for row in spoken]))
+            read[spoken] = _unit(self._space.read([joined[row] for row in spoken]))
+        titles = [one.get("title", "") for one in texts]
         return {
-            "profile_similarity": np.asarray((profile @ own)[videos, place]),
-            "text_similarity": np.asarray((read @ own)[videos, place]),
+            "profile_similarity": np.asarray((profile @ own.T)[videos, place]),
+            "text_similarity": np.asarray((read @ own.T)[videos, place]),
+            **phrase_features(self._space.read, titles, own, videos, place),
         }
 
     def _choose(
