@@ -46,6 +46,21 @@ def batch(*counts: int, longest: int) -> tuple[torch.Tensor, torch.Tensor]:
     return frames, mask
 
 
+def test_a_pretrained_network_that_is_trained_keeps_its_statistics(resnet_folder: Path) -> None:
+    settings = ImageSettings(**SMALL)
+    encoder = ImageEncoder(
+        pretrained_vision(resnet_folder, 32), settings, pretrained=True, frozen=False
+    ).train()
+    before = {name: values.clone() for name, values in encoder.backbone.named_buffers()}
+    encoder(*batch(2, 4, longest=4)).sum().backward()
+    assert any("running_mean" in name for name in before)
+    assert all(torch.equal(values, before[name]) for name, values in encoder.backbone.named_buffers())
+    assert all(weight.grad is not None for weight in encoder.backbone.parameters())
+    assert encoder.norm.training
+    assert encoder.backbone.training
+    assert not encoder.eval().backbone.training
+
+
 @pytest.mark.parametrize("join", JOINS)
 def test_padding_never_leaks(join: str) -> None:
     encoder = trained(join=join).eval()

@@ -13,6 +13,7 @@ from typing import Literal
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -74,6 +75,17 @@ class TextBackbone(nn.Module):
     def _probed_width(self) -> int:
         ids = torch.tensor([self.tokenizer("a")["input_ids"]])
         return self(ids, torch.ones_like(ids, dtype=torch.bool), "cls").shape[1]  # type: ignore[no-any-return]
+
+
+def train_pretrained(backbone: nn.Module, mode: bool) -> None:
+    """Switch training of a pretrained network on or off; batch normalisation keeps the statistics that it came with.
+
+    The few clips of a step would give worse ones (Wang et al., "Temporal Segment Networks", 2016, section 3.2).
+    """
+    backbone.train(mode)
+    for module in backbone.modules():
+        if isinstance(module, _NormBase):
+            module.eval()
 
 
 def pretrained_text(folder: Path, tokenizer: PreTrainedTokenizerBase, max_tokens: int) -> TextBackbone:

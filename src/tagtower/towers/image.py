@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Float32, UInt8
 from torch import Tensor, nn
 
 from tagtower.config import ImageSettings
+from tagtower.towers.backbones import train_pretrained
 from tagtower.towers.heads import unit
 from tagtower.towers.joins import JOINS
 from tagtower.towers.masks import MaskedBatchNorm, on_real
@@ -66,9 +67,10 @@ class ImageEncoder(nn.Module):
         )
 
     def train(self, mode: bool = True) -> ImageEncoder:
-        """Switch training on or off; a frozen backbone stays off."""
+        """Switch training on or off; a frozen backbone stays off, and of a pretrained one the statistics stay."""
         super().train(mode)
-        self.backbone.train(mode and not self.frozen)
+        if self.pretrained:
+            train_pretrained(self.backbone, mode and not self.frozen)
         return self
 
     def forward(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from tagtower.config import AudioSettings
 from tagtower.towers.audio.backbone import SoundBackbone
+from tagtower.towers.backbones import train_pretrained
 from tagtower.towers.masks import MaskedBatchNorm, masked_mean
 
 BLOCK_SECONDS = 0.02
@@ -36,9 +37,9 @@ class PretrainedAudioEncoder(nn.Module):
         self._inputs = settings.model_dump(mode="json", include=INPUT_SETTINGS)
 
     def train(self, mode: bool = True) -> PretrainedAudioEncoder:
-        """Switch training on or off; a frozen backbone stays off."""
+        """Switch training on or off; a frozen backbone stays off, and of any the statistics stay."""
         super().train(mode)
-        self.backbone.train(mode and not self.frozen)
+        train_pretrained(self.backbone, mode and not self.frozen)
         return self
 
     def forward(
