@@ -45,7 +45,7 @@ serve: $(VENV)/.installed-server  ## the console, with the model and the tags of
 	$(BIN)/tagtower serve $(OUT)/home --model $(OUT)/model
 
 test: $(VENV)/.installed-dev  ## run the tests (a few minutes; JOBS=processes)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow"
 
 test-slow: $(VENV)/.installed-dev  ## run the slow tests, the demo among them
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m slow

@@ -1,6 +1,7 @@
 """Real clips to tags: how modalities are fused, by the set of modalities that there are, everything else alike.
 
     TAGTOWER_BENCH_DATA=FOLDER python benchmarks/ablation_fusion.py [--folds 5] [--seeds 1] [--only NAME ...]
+                                                                  [--sets image+audio ...]
 
 One model for each kind of fusion and set of modalities, trained on that set alone; folds keep the clips of one source
 together. About a hundred clips: a difference below the deviation over folds says nothing.
@@ -30,12 +31,12 @@ FUSIONS: dict[str, list[str]] = {
     "add": ["fusion.kind=add"],
     "multiply": ["fusion.kind=multiply"],
 }
-SETS: tuple[tuple[Modality, ...], ...] = (
-    ("image", "audio"),
-    ("image", "text"),
-    ("audio", "text"),
-    ("image", "audio", "text"),
-)
+SETS: dict[str, tuple[Modality, ...]] = {
+    "image+audio": ("image", "audio"),
+    "image+text": ("image", "text"),
+    "audio+text": ("audio", "text"),
+    "image+audio+text": ("image", "audio", "text"),
+}
 OFF: dict[Modality, str] = {
     "image": "image.encoder=none",
     "audio": "audio.frontend=none",
@@ -50,6 +51,7 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--only", nargs="*", default=list(FUSIONS), choices=FUSIONS, metavar="NAME")
+    parser.add_argument("--sets", nargs="*", default=list(SETS), choices=SETS, metavar="NAME")
     parser.add_argument("--store", type=Path, help="keep features here from run to run; default a new folder")
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
     arguments = parser.parse_args()
@@ -65,13 +67,13 @@ def main() -> None:
     ]
     rows = data.examples()
     print(f"data/clips, recall@5, {arguments.folds} folds by source, {arguments.seeds} seeds; {machine()}")
-    print(f"{'fusion':20}" + "".join(f"{'+'.join(one):>20}" for one in SETS), flush=True)
+    print(f"{'fusion':20}" + "".join(f"{one:>20}" for one in arguments.sets), flush=True)
     with ExitStack() as stack:
         store = arguments.store or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         store.mkdir(parents=True, exist_ok=True)
         for name in arguments.only:
             cells = []
-            for chosen in SETS:
+            for chosen in (SETS[one] for one in arguments.sets):
                 off = [setting for modality, setting in OFF.items() if modality not in chosen]
                 found = [
                     trained(
