@@ -54,7 +54,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "image": {"encoder": "microsoft/resnet-50"},
         "text": {"encoder": "sentence-transformers/all-MiniLM-L6-v2"},
         "loss": {"name": "softmax"},
-        "train": {"backbones": "finetune", "learning_rate": 3e-4, "batch_size": 32},
+        "train": {"backbones": "finetune", "start": "fitted", "learning_rate": 1e-4, "batch_size": 32},
         "ranking": {"kind": "tower"},
     },
 }
