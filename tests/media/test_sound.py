@@ -124,6 +124,16 @@ def test_numbers_that_are_none_become_silence(clips) -> None:
     assert not waveform[4000:4100].any()
 
 
+def test_a_rate_that_no_recording_has_is_refused_before_it_takes_memory(clips, tmp_path) -> None:
+    data = bytearray(clips.make("fast.wav", None, clips.tone(1), audio_codec="pcm_s16le").read_bytes())
+    at = data.index(b"fmt ") + 12  # the rate, and after it the bytes a second
+    data[at : at + 8] = (2_130_722_432).to_bytes(4, "little") + (4_261_444_864).to_bytes(4, "little")
+    path = tmp_path / "fast.wav"
+    path.write_bytes(data)
+    with pytest.raises(MediaError, match="claims 2130722432 samples of sound a second"):
+        heard(path)
+
+
 def test_pictures_alone_have_no_sound(clips) -> None:
     path = clips.make("mute.mp4", clips.paint(10))
     assert decode(path, DecodeRequest(FrameRequest(), SoundRequest()), MediaSettings()).sound is None

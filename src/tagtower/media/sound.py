@@ -18,6 +18,9 @@ from tagtower.media.sampling import sound_spans
 _PREROLL_SECONDS = 0.25
 """Decoded before a window and thrown away: AAC, MP3 and Opus need their past to give right samples."""
 
+_HIGHEST_RATE = 3_000_000
+"""In Hz; no recording has more (DSD has 2.8 MHz). The filter of a resampler grows with the rate that a file claims."""
+
 
 def read_sound(media: OpenMedia, request: SoundRequest) -> tuple[Sound, tuple[str, ...]]:
     """The sound that `request` asks for, and warnings about what could not be decoded.
@@ -119,7 +122,13 @@ class _Mono:
         self._kind: tuple[Any, ...] | None = None
 
     def convert(self, frame: AudioFrame) -> list[np.ndarray]:
-        """The samples that come out after `frame` has gone in."""
+        """The samples that come out after `frame` has gone in.
+
+        Raises:
+            DecodingError: the frame claims a rate that no recording has.
+        """
+        if frame.sample_rate > _HIGHEST_RATE:
+            raise DecodingError(f"claims {frame.sample_rate} samples of sound a second")
         chunks: list[np.ndarray] = []
         kind = (frame.format.name, frame.layout.name, frame.sample_rate)
         if kind != self._kind:
