@@ -11,10 +11,9 @@ AXES = {"slow": 0, "lamb": 1, "stew": 1, "guests": 2}
 
 
 def read(texts):
-    """A direction for each word that is known; a phrase is the sum of its words'."""
-    return np.array(
-        [np.bincount([AXES[word] for word in text.split()], minlength=3) for text in texts], float
-    )
+    """A direction for each word that is known; a phrase lies between those of its words."""
+    found = [np.bincount([AXES[word] for word in text.split()], minlength=3) for text in texts]
+    return np.array([one / np.linalg.norm(one) for one in found])
 
 
 def test_phrases_are_runs_of_up_to_three_words_as_written():

@@ -93,3 +93,23 @@ def test_a_backbone_that_will_be_trained_is_fitted_to_as_if_it_were_frozen(
     assert frozen.report.heads.keys() == {"image"}
     assert tuned.report.heads["image"] == pytest.approx(frozen.report.heads["image"], abs=1e-4)
     assert tuned.report.gate == pytest.approx(frozen.report.gate, abs=1e-4)
+
+
+def test_descriptors_know_without_training_and_are_fitted_to(job, tmp_path):
+    from tagtower.usecases.train import train
+
+    told: list[HeadsFitted] = []
+    train(
+        job.manifest,
+        job.tags,
+        tmp_path / "model",
+        job.settings(
+            "image.encoder=color",
+            "audio.frontend=none",
+            "text.encoder=none",
+            "train.epochs=1",
+            "train.start=fitted",
+        ),
+        on_event=lambda event: told.append(event) if isinstance(event, HeadsFitted) else None,
+    )
+    assert [one.report.heads.keys() for one in told] == [{"image"}]

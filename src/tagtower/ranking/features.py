@@ -19,10 +19,10 @@ from tagtower.index.exact import ExactIndex, nearest
 from tagtower.index.wordings import Distances
 from tagtower.ranking.lexical import NeighbourWords, TagWords
 from tagtower.ranking.lexicon import TagLexicon
-from tagtower.ranking.mentions import Mention, MentionFinder
+from tagtower.ranking.mentions import Mention, MentionFinder, mention_matrices, mention_places
 from tagtower.ranking.neighbours import LabelledVideos
 from tagtower.ranking.phrases import PHRASE_FEATURES, phrase_features
-from tagtower.ranking.sparse import sparse_pairs, sparse_rows, top_stored, values_at
+from tagtower.ranking.sparse import sparse_rows, top_stored, values_at
 from tagtower.ranking.word_tags import WORD_FEATURES, WordTags
 from tagtower.records import Tag, TextField
 
@@ -196,7 +196,7 @@ class CandidateSource:
         by_words, word_weights = _top(alike, self._settings.neighbours)
         mixed, mixed_weights = _soft_neighbours(both, MIXED_NEIGHBOURS)
         few = slice(0, FEW_NEIGHBOURS)
-        mention = _mention_matrices(mentions, distances.shape)
+        mention = mention_matrices(mentions, distances.shape)
         tag_words = self._tag_words.columns(joined)
         scores = {
             "near_votes": self._votes(near, near_weights),
@@ -232,8 +232,10 @@ class CandidateSource:
         found = {
             **{name: values_at(score, videos, tags) for name, score in scores.items()},
             **self._word_tags(known, videos, tags, own),
-            "mention_place": values_at(_mention_places(mentions, distances.shape), videos, tags, np.nan),
-            **self._similarities(texts, scores["mixed_votes"], videos, tags),
+            "mention_place": values_at(mention_places(mentions, distances.shape), videos, tags, np.nan),
+            **self._similarities(
+                joined, [one.get("title", "") for one in texts], scores["mixed_votes"], videos, tags
+            ),
             **{name: value[videos] for name, value in by_video.items()},
             **by_tag,
             "distance": distances[videos, tags],
@@ -294,7 +296,8 @@ class CandidateSource:
 
     def _similarities(
         self,
-        texts: Sequence[Mapping[TextField, str]],
+        texts: Sequence[str],
+        titles: Sequence[str],
         votes: csr_array,
         videos: Int64[np.ndarray, "pair"],
         tags: Int64[np.ndarray, "pair"],
@@ -310,16 +313,18 @@ class CandidateSource:
         some = csr_array((votes.data, column, votes.indptr), shape=(votes.shape[0], len(voted)))
         profile = _unit(some @ _unit(self._space.vectors(voted.astype(np.int64))))
         read = np.full(profile.shape, np.nan)
-        joined = [" ".join(one.values()) for one in texts]
-        spoken = [row for row, text in enumerate(joined) if text.strip()]
+        spoken = [row for row, text in enumerate(texts) if text.strip()]
         if spoken:
-            read[spoken] = _unit(self._space.read([joined[row] for row in spoken]))
-        titles = [one.get("title", "") for one in texts]
+            read[spoken] = self._read([texts[row] for row in spoken])
         return {
             "profile_similarity": np.asarray((profile @ own.T)[videos, place]),
             "text_similarity": np.asarray((read @ own.T)[videos, place]),
-            **phrase_features(self._space.read, titles, own, videos, place),
+            **phrase_features(self._read, titles, own, videos, place),
         }
+
+    def _read(self, texts: Sequence[str]) -> Float64[np.ndarray, "text dim"]:
+        """What the tag tower makes of any texts, at length one."""
+        return _unit(self._space.read(texts))
 
     def _choose(
         self, distances: Float32[np.ndarray, "video tag"], scores: Mapping[str, csr_array]
@@ -390,32 +395,6 @@ def _use_times(
         "recent_uses": np.log1p(recent),
         "recent_share": recent / uses,
     }
-
-
-def _mention_matrices(mentions: Sequence[Sequence[Mention]], shape: tuple[int, ...]) -> dict[str, csr_array]:
-    """Words and exactness of the mention in the title, and words of the longest one elsewhere: (video, tag)."""
-    found: dict[str, dict[tuple[int, int], float]] = {
-        name: {} for name in ("mention_words", "mention_exact", "mention_elsewhere")
-    }
-    for row, own in enumerate(mentions):
-        for one in own:
-            pair = (row, one.tag)
-            if one.field == "title":
-                found["mention_words"][pair] = float(one.words)
-                found["mention_exact"][pair] = float(one.exact)
-            else:
-                found["mention_elsewhere"][pair] = max(
-                    found["mention_elsewhere"].get(pair, 0.0), float(one.words)
-                )
-    return {name: sparse_pairs(pairs, shape) for name, pairs in found.items()}
-
-
-def _mention_places(mentions: Sequence[Sequence[Mention]], shape: tuple[int, ...]) -> csr_array:
-    """Where in the title each mention begins, from 0 to 1: (video, tag)."""
-    pairs = {
-        (row, one.tag): one.place for row, own in enumerate(mentions) for one in own if one.field == "title"
-    }
-    return sparse_pairs(pairs, shape)
 
 
 def _soft_neighbours(

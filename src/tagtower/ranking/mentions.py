@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import final
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from tagtower.ranking.lexicon import TagLexicon, as_sequence
+from tagtower.ranking.sparse import sparse_pairs
 from tagtower.ranking.words import caseless, placed_words, stem
 from tagtower.records import Tag, TextField
 
@@ -69,3 +71,29 @@ class MentionFinder:
         entries = self._lexicon.names.get(stems, ())
         placed = [(int(self._places[number]), name) for number, name in entries if number < len(self._places)]
         return sorted((one for one in placed if one[0] >= 0), key=itemgetter(0))
+
+
+def mention_matrices(mentions: Sequence[Sequence[Mention]], shape: tuple[int, ...]) -> dict[str, csr_array]:
+    """Return words and exactness of the mention in the title, and words of the longest one elsewhere: (video, tag)."""
+    found: dict[str, dict[tuple[int, int], float]] = {
+        name: {} for name in ("mention_words", "mention_exact", "mention_elsewhere")
+    }
+    for row, own in enumerate(mentions):
+        for one in own:
+            pair = (row, one.tag)
+            if one.field == "title":
+                found["mention_words"][pair] = float(one.words)
+                found["mention_exact"][pair] = float(one.exact)
+            else:
+                found["mention_elsewhere"][pair] = max(
+                    found["mention_elsewhere"].get(pair, 0.0), float(one.words)
+                )
+    return {name: sparse_pairs(pairs, shape) for name, pairs in found.items()}
+
+
+def mention_places(mentions: Sequence[Sequence[Mention]], shape: tuple[int, ...]) -> csr_array:
+    """Return where in the title each mention begins, from 0 to 1: (video, tag)."""
+    pairs = {
+        (row, one.tag): one.place for row, own in enumerate(mentions) for one in own if one.field == "title"
+    }
+    return sparse_pairs(pairs, shape)

@@ -7,9 +7,10 @@ of it near. So a tag is heard of in other words than its own, whether a labelled
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 import numpy as np
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Float64, Int64
 
 from tagtower.ranking.words import WORD
 
@@ -22,7 +23,7 @@ PHRASE_FEATURES = ("phrase_similarity", "phrase_lead")
 
 def phrases(text: str) -> list[str]:
     """Return every run of one to three words of a text as it stands there, each once, by where it begins."""
-    spans = [word.span() for _, word in zip(range(MOST_WORDS), WORD.finditer(text), strict=False)]
+    spans = [word.span() for word in islice(WORD.finditer(text), MOST_WORDS)]
     found = (
         text[spans[first][0] : spans[last][1]]
         for first in range(len(spans))
@@ -32,7 +33,7 @@ def phrases(text: str) -> list[str]:
 
 
 def phrase_features(
-    read: Callable[[Sequence[str]], Float[np.ndarray, "text dim"]],
+    read: Callable[[Sequence[str]], Float64[np.ndarray, "text dim"]],
     titles: Sequence[str],
     own: Float64[np.ndarray, "tag dim"],
     videos: Int64[np.ndarray, "pair"],
@@ -44,15 +45,14 @@ def phrase_features(
     the phrase fits none better. Both are missing (NaN) for a title without words.
 
     Args:
-        read: gives the vectors of texts as if each were a tag.
-        own: the vectors of tags, of length one; `tags` are rows of it. `videos` ascend, and are rows of `titles`.
+        read: gives the vectors of texts as if each were a tag, of length one.
+        own: the vectors of tags, of length one too; `tags` are rows of it. `videos` ascend, and are rows of `titles`.
     """
     found = np.full((len(PHRASE_FEATURES), len(videos)), np.nan)
     told = [phrases(title) for title in titles]
     every = {phrase: row for row, phrase in enumerate(dict.fromkeys(one for some in told for one in some))}
     if every:
-        vectors = read(list(every)).astype(np.float64)
-        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+        vectors = read(list(every))
         bounds = np.searchsorted(videos, np.arange(len(titles) + 1))
         for video, some in enumerate(told):
             pairs = slice(bounds[video], bounds[video + 1])

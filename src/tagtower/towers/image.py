@@ -69,7 +69,7 @@ class ImageEncoder(nn.Module):
     def train(self, mode: bool = True) -> ImageEncoder:
         """Switch training on or off; a frozen backbone stays off, and of a pretrained one the statistics stay."""
         super().train(mode)
-        if self.pretrained:
+        if self.pretrained or self.frozen:
             train_pretrained(self.backbone, mode and not self.frozen)
         return self
 

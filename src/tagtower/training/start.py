@@ -2,7 +2,7 @@
 
 Under backbones that are trained end to end as well: from heads that say nothing yet, the first steps would only spoil
 what the backbones know (Kumar et al., "Fine-Tuning can Distort Pretrained Features and Underperform
-Out-of-Distribution", 2022, section 3.4).
+Out-of-Distribution", 2022, section 3).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from tagtower.records import Modality
 from tagtower.towers.fusion import MixtureOfExperts
@@ -44,23 +44,23 @@ class StartReport:
 
 
 def fit_start(encoder: Encoder, batches: VideoBatches, snapshot: Snapshot, seed: int) -> StartReport | None:
-    """Fit the heads over pretrained backbones and the gate to the training videos, in place.
+    """Fit the heads over pretrained backbones, or descriptors, and the gate to the training videos, in place.
 
-    Returns None, with nothing changed, where no backbone is pretrained, fewer than two videos have a tag, or the
+    Returns None, with nothing changed, where all is trained from scratch, fewer than two videos have a tag, or the
     distance is not the cosine. An expert that is trained from scratch says nothing yet; the gate hears it a little,
     so that it can earn its place.
     """
     tower = encoder.tower
     if tower.settings.distance.kind != "cosine":
         return None
-    pretrained = [modality for modality in tower.modalities if getattr(tower, modality).pretrained]
+    ready = [modality for modality in tower.modalities if _knows(getattr(tower, modality))]
     rows = (snapshot.own.counts > 0).nonzero().squeeze(1)
-    if not pretrained or len(rows) < 2:
+    if not ready or len(rows) < 2:
         return None
     if len(rows) > MOST_VIDEOS:
         drawn = torch.randperm(len(rows), generator=generator(seed, "start"))[:MOST_VIDEOS]
         rows = rows[drawn.sort().values]
-    for modality in pretrained:
+    for modality in ready:
         if modality != "text":
             _settle_norm(encoder, batches, rows, modality)
     own = snapshot.own.take(rows).mask(len(snapshot.library))
@@ -68,7 +68,7 @@ def fit_start(encoder: Encoder, batches: VideoBatches, snapshot: Snapshot, seed:
     encoded = encoder.videos(batches, rows)
     experts, present = encoded.experts.cpu(), encoded.present.cpu()
     found: dict[Modality, float] = {}
-    for modality in pretrained:
+    for modality in ready:
         column = tower.modalities.index(modality)
         seen = present[:, column]
         if seen.sum() < 2:
@@ -89,6 +89,11 @@ def fit_start(encoder: Encoder, batches: VideoBatches, snapshot: Snapshot, seed:
         tower.fusion.start_from(weights.to(tower.device))
         gate = dict(zip(tower.modalities, weights.tolist(), strict=True))
     return StartReport(len(rows), found, gate)
+
+
+def _knows(expert: nn.Module) -> bool:
+    """Whether the head stands on something that needs no training: a pretrained backbone, or descriptors."""
+    return bool(expert.pretrained or expert.frozen)
 
 
 def _settle_norm(
